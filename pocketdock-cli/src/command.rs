@@ -1,0 +1,773 @@
+//! The one table of commands and options.
+//!
+//! Parsing, `--help`, `help COMMAND`, "did you mean", the completions, the man
+//! page and `docs/cli.md` are all made from [`COMMANDS`] and [`GLOBAL_OPTIONS`],
+//! so they can not disagree. Adding a command is one entry here and one function
+//! in `commands`.
+//!
+//! The entries stand in the order in which help shows them. Texts are plain; the
+//! renderers in `help.rs`, `man.rs` and `completions.rs` dress them.
+
+use crate::args::{Args, Tail};
+use crate::commands::{exec, images, lifecycle, logs, look, shell};
+use crate::failure::Failure;
+use crate::output::Console;
+
+/// One command: how it is typed, what it says about itself, what it does.
+#[derive(Debug)]
+pub(crate) struct Command {
+    /// The word that names it.
+    pub(crate) name: &'static str,
+    /// Its line in the overview.
+    pub(crate) summary: &'static str,
+    /// What follows the name, one line per form.
+    pub(crate) forms: &'static [&'static str],
+    /// What it does, a paragraph per element.
+    pub(crate) about: &'static [&'static str],
+    /// Its own options, by heading.
+    pub(crate) groups: &'static [Group],
+    /// What a positional is, for the completions.
+    pub(crate) operand: Operand,
+    /// Where its options end.
+    pub(crate) tail: Tail,
+    /// Lines to copy.
+    pub(crate) examples: &'static [Example],
+    /// The exit code when pocketdock or the engine failed.
+    pub(crate) failure_code: u8,
+    /// The function that does it.
+    pub(crate) run: fn(Args, &mut Console<'_>) -> Outcome,
+}
+
+/// What a command answers: the exit code, or why it could not do its work.
+pub(crate) type Outcome = Result<u8, Failure>;
+
+/// Options under a heading.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The heading.
+    pub(crate) title: &'static str,
+    /// The options.
+    pub(crate) options: &'static [Opt],
+}
+
+/// One option.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Opt {
+    /// The name with its dashes.
+    pub(crate) long: &'static str,
+    /// The letter of the short form.
+    pub(crate) short: Option<char>,
+    /// The name of its value; empty for a flag.
+    pub(crate) value: &'static str,
+    /// What holds when it is not given; empty if that is nothing.
+    pub(crate) default: &'static str,
+    /// What it does, one line.
+    pub(crate) help: &'static str,
+    /// A value to copy; empty for a flag.
+    pub(crate) example: &'static str,
+    /// Whether it may be given more than once.
+    pub(crate) repeats: bool,
+}
+
+/// What the positionals of a command name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operand {
+    /// Nothing.
+    None,
+    /// Sandboxes.
+    Containers,
+    /// Profiles.
+    Profiles,
+}
+
+/// A line to copy and what it does.
+#[derive(Debug)]
+pub(crate) struct Example {
+    /// The line, without `pocketdock`.
+    pub(crate) line: &'static str,
+    /// What it does.
+    pub(crate) what: &'static str,
+}
+
+impl Command {
+    /// The command called `name`.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        COMMANDS.iter().find(|command| command.name == name)
+    }
+
+    /// Its own options without their headings.
+    pub(crate) fn options(&self) -> impl Iterator<Item = &'static Opt> {
+        self.groups.iter().flat_map(|group| group.options)
+    }
+}
+
+impl Opt {
+    /// Whether a value must follow.
+    pub(crate) fn takes_value(&self) -> bool {
+        !self.value.is_empty()
+    }
+
+    const fn short(mut self, letter: char) -> Self {
+        self.short = Some(letter);
+        self
+    }
+
+    const fn default(mut self, default: &'static str) -> Self {
+        self.default = default;
+        self
+    }
+
+    const fn repeats(mut self) -> Self {
+        self.repeats = true;
+        self
+    }
+}
+
+const fn flag(long: &'static str, help: &'static str) -> Opt {
+    option(long, "", "", help)
+}
+
+const fn option(
+    long: &'static str,
+    value: &'static str,
+    example: &'static str,
+    help: &'static str,
+) -> Opt {
+    Opt {
+        long,
+        short: None,
+        value,
+        default: "",
+        help,
+        example,
+        repeats: false,
+    }
+}
+
+const fn example(line: &'static str, what: &'static str) -> Example {
+    Example { line, what }
+}
+
+/// The options of every command, before or after its name.
+pub(crate) const GLOBAL_OPTIONS: &[Opt] = &[
+    option(
+        "--socket",
+        "PATH",
+        "/run/podman/podman.sock",
+        "use the engine behind this socket",
+    )
+    .default("the first that answers; see POCKETDOCK_SOCKET"),
+    flag("--json", "print data and errors as JSON"),
+    flag("--quiet", "print no messages but errors").short('q'),
+    flag(
+        "--verbose",
+        "print each request to the engine on stderr (-v only before the command)",
+    ),
+    option(
+        "--color",
+        "WHEN",
+        "never",
+        "use colour: auto, always or never",
+    )
+    .default("auto"),
+    flag("--no-input", "never ask; what would ask is refused"),
+    flag("--help", "print help").short('h'),
+    flag("--version", "print the version").short('V'),
+    option(
+        "--completions",
+        "SHELL",
+        "bash",
+        "print completions for bash, zsh or fish",
+    ),
+    flag("--man", "print the man page"),
+];
+
+/// What `-v` means before the command; after `create` and `run` it is a volume.
+pub(crate) const LEADING_OPTIONS: &[Opt] =
+    &[flag("--verbose", "print each request to the engine on stderr").short('v')];
+
+/// The exit codes, as help shows them.
+pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
+    ("0", "done"),
+    ("1", "the operation failed"),
+    ("2", "wrong usage; nothing was done"),
+    ("run, shell", "the command's own code, and"),
+    ("124", "the command timed out"),
+    ("125", "pocketdock or the engine failed"),
+    ("126", "the command can not be executed"),
+    ("127", "the command was not found"),
+    ("128+n", "the command was killed by signal n"),
+    ("129, 143", "pocketdock was ended by SIGHUP, SIGTERM"),
+];
+
+/// The environment variables, as help shows them.
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
+    ("POCKETDOCK_SOCKET", "the engine's socket, as --socket"),
+    (
+        "DOCKER_HOST, CONTAINER_HOST",
+        "unix:// addresses, as docker and podman read them",
+    ),
+    ("DOCKER_CONTEXT", "the docker context whose socket is used"),
+    (
+        "NO_COLOR, CLICOLOR_FORCE",
+        "no colour; colour without a terminal",
+    ),
+];
+
+const IMAGE: Group = Group {
+    title: "Image",
+    options: &[
+        option(
+            "--image",
+            "IMAGE",
+            "debian:trixie-slim",
+            "make it from this image; nothing is pulled",
+        ),
+        option(
+            "--profile",
+            "PROFILE",
+            "minimal-python",
+            "make it from the image of this profile",
+        ),
+    ],
+};
+
+const IDENTITY: Group = Group {
+    title: "Name and life",
+    options: &[
+        NAME,
+        flag(
+            "--persist",
+            "keep its instance directory and spare it from prune",
+        ),
+        LABEL,
+        PROJECT,
+        TTL,
+        NO_INIT,
+    ],
+};
+
+const ONE_SHOT_IDENTITY: Group = Group {
+    title: "Name and life (with --image or --profile)",
+    options: &[NAME, LABEL, PROJECT, TTL, NO_INIT],
+};
+
+const NAME: Opt = option(
+    "--name",
+    "NAME",
+    "web",
+    "its name, letters, digits, '_', '.' and '-'",
+)
+.default("pd- and 8 hex digits");
+const LABEL: Opt = option("--label", "KEY=VALUE", "team=blue", "a label")
+    .short('l')
+    .repeats();
+const PROJECT: Opt = option("--project", "PROJECT", "demo", "the project it belongs to")
+    .default("that of this directory");
+const TTL: Opt = option(
+    "--ttl",
+    "DURATION",
+    "8h",
+    "let it end and remove itself after this time",
+);
+const NO_INIT: Opt = flag("--no-init", "run no init process that reaps orphans");
+
+const LIMITS: &[Opt] = &[
+    option("--mem-limit", "SIZE", "512m", "memory; 0 means no limit").default("none"),
+    option(
+        "--cpu-percent",
+        "N",
+        "150",
+        "CPU, 100 being one core; 0 means no limit",
+    )
+    .default("none"),
+    option("--pids-limit", "N", "256", "processes; 0 means no limit").default("1024"),
+];
+
+const FILES: &[Opt] = &[
+    option(
+        "--volume",
+        "HOST:CONTAINER[:ro|rw]",
+        "./data:/data:ro",
+        "show a host path in it",
+    )
+    .short('v')
+    .repeats(),
+    option(
+        "--device",
+        "HOST[:CONTAINER[:rwm]]",
+        "/dev/ttyUSB0",
+        "give it a host device",
+    )
+    .repeats(),
+    option(
+        "--tmpfs",
+        "DIR[:OPTIONS]",
+        "/scratch:size=64m",
+        "put a memory file system there, OPTIONS being size=SIZE,mode=MODE",
+    )
+    .repeats(),
+    flag("--read-only", "make its root file system read-only"),
+];
+
+const NETWORK: &[Opt] = &[
+    flag("--network", "give it a network").default("the profile's; off for an image"),
+    flag("--no-network", "give it none"),
+    option(
+        "--port",
+        "[ADDR:][HOST]:CONTAINER[/udp]",
+        "8080:80",
+        "publish a port on 127.0.0.1; turns the network on",
+    )
+    .short('p')
+    .repeats(),
+];
+
+const SECURITY: &[Opt] = &[
+    flag(
+        "--hardened",
+        "drop all capabilities, read-only root, no network, 256 pids, 512m",
+    ),
+    option("--cap-drop", "CAPABILITY", "ALL", "take a capability away").repeats(),
+    option(
+        "--cap-add",
+        "CAPABILITY",
+        "NET_BIND_SERVICE",
+        "give a capability",
+    )
+    .repeats(),
+];
+
+const ENV: Opt = option(
+    "--env",
+    "KEY[=VALUE]",
+    "LANG=C.UTF-8",
+    "an environment variable; without a value, ours",
+)
+.short('e')
+.repeats();
+const ENV_FILE: Opt = option(
+    "--env-file",
+    "FILE",
+    "./settings.env",
+    "environment variables, one KEY=VALUE a line",
+)
+.repeats();
+const WORKDIR: Opt = option("--workdir", "DIR", "/srv", "the working directory").short('w');
+const USER: Opt = option("--user", "USER[:GROUP]", "1000:1000", "the user").short('u');
+
+const CREATE: Command = Command {
+    name: "create",
+    summary: "make a sandbox and start it",
+    forms: &["[OPTIONS]"],
+    about: &[
+        "Makes a sandbox, starts it and prints its name. It stays until 'shutdown' removes it.",
+        "Without --image and --profile it is made from the profile minimal-python.",
+    ],
+    groups: &[
+        IMAGE,
+        IDENTITY,
+        Group {
+            title: "Commands in it",
+            options: &[
+                option(
+                    "--timeout",
+                    "DURATION",
+                    "5m",
+                    "end its commands after this long; 0 means never",
+                )
+                .default("30s"),
+                ENV,
+                ENV_FILE,
+                WORKDIR,
+                USER,
+            ],
+        },
+        Group {
+            title: "Limits",
+            options: LIMITS,
+        },
+        Group {
+            title: "Files",
+            options: FILES,
+        },
+        Group {
+            title: "Network",
+            options: NETWORK,
+        },
+        Group {
+            title: "Security",
+            options: SECURITY,
+        },
+    ],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[
+        example("create --name box", "a sandbox for Python"),
+        example(
+            "create --profile dev -v .:/work -w /work",
+            "work on this directory",
+        ),
+        example(
+            "create --hardened --mem-limit 256m --ttl 1h",
+            "for code you do not trust",
+        ),
+    ],
+    failure_code: 1,
+    run: lifecycle::create,
+};
+
+const SHELL: Command = Command {
+    name: "shell",
+    summary: "open a shell in a sandbox, on this terminal",
+    forms: &["CONTAINER [OPTIONS] [-- COMMAND [ARG...]]"],
+    about: &[
+        "Opens bash, or sh where there is none, on a terminal in the sandbox: with job control, \
+         in the size of this one and following its changes. The exit code is the shell's.",
+        "Every key goes to the shell, Ctrl-C, Ctrl-D and Ctrl-Z included. No docker or podman \
+         program is needed.",
+    ],
+    groups: &[Group {
+        title: "Command",
+        options: &[USER, WORKDIR],
+    }],
+    operand: Operand::Containers,
+    tail: Tail::AfterOneUnless(&[]),
+    examples: &[
+        example("shell box", "a shell"),
+        example("shell box -u root -w /etc", "as another user, elsewhere"),
+        example("shell box -- python3", "another program on a terminal"),
+    ],
+    failure_code: 125,
+    run: shell::shell,
+};
+
+const RUN: Command = Command {
+    name: "run",
+    summary: "run a command in a sandbox",
+    forms: &[
+        "CONTAINER [OPTIONS] [--] COMMAND [ARG...]",
+        "--image IMAGE|--profile PROFILE [OPTIONS] [--] COMMAND [ARG...]",
+    ],
+    about: &[
+        "Runs a command and passes its output on as it arrives, byte for byte. The exit code is \
+         the command's.",
+        "One argument is a line for the sandbox's shell; several are a program and its arguments, \
+         run as they are. What follows the first word of the command belongs to it, options \
+         included.",
+        "With --image or --profile a sandbox is made for this one command and removed after it.",
+        "Ctrl-C interrupts the command in the sandbox; a second one kills it and all it started.",
+        "With --detach the command goes on in the background, with a time limit only if --timeout \
+         gives one. A process of ours stays with it and writes its output and its end where \
+         'logs' finds them; ending that process by SIGTERM ends the command. -i then needs a file \
+         or a pipe.",
+    ],
+    groups: &[
+        Group {
+            title: "Command",
+            options: &[
+                flag(
+                    "--shell",
+                    "join the arguments with spaces into a line for the shell",
+                )
+                .short('c'),
+                option(
+                    "--lang",
+                    "LANGUAGE",
+                    "python",
+                    "the command is code: python, node, bun, bash, sh, ruby or perl",
+                ),
+                flag("--stdin", "pass our stdin on; it is /dev/null otherwise").short('i'),
+                option(
+                    "--timeout",
+                    "DURATION",
+                    "90s",
+                    "end the command after this long; 0 means never",
+                )
+                .default("the sandbox's, else 30s"),
+                option(
+                    "--max-output",
+                    "SIZE",
+                    "64m",
+                    "print no more output than this; with --detach: log no more",
+                )
+                .default("10m"),
+                flag(
+                    "--stream",
+                    "no output limit and no default timeout; with --json one object a piece",
+                ),
+                flag(
+                    "--detach",
+                    "print an ID and return; 'logs' shows the output and the exit code",
+                )
+                .short('d'),
+                ENV,
+                ENV_FILE,
+                WORKDIR,
+                USER,
+            ],
+        },
+        IMAGE,
+        ONE_SHOT_IDENTITY,
+        Group {
+            title: "Limits (with --image or --profile)",
+            options: LIMITS,
+        },
+        Group {
+            title: "Files (with --image or --profile)",
+            options: FILES,
+        },
+        Group {
+            title: "Network (with --image or --profile)",
+            options: NETWORK,
+        },
+        Group {
+            title: "Security (with --image or --profile)",
+            options: SECURITY,
+        },
+    ],
+    operand: Operand::Containers,
+    tail: Tail::AfterOneUnless(&["--image", "--profile"]),
+    examples: &[
+        example("run box ls -la /", "a program and its arguments"),
+        example("run box 'ps | wc -l'", "a line for the shell"),
+        example(
+            "run --profile minimal-python --lang python 'print(2**64)'",
+            "code in a sandbox of its own",
+        ),
+        example("run box -i --lang python < script.py", "code from stdin"),
+        example(
+            "run box --timeout 0 --stream make test",
+            "as long as it takes",
+        ),
+        example(
+            "run -d box python3 -m http.server",
+            "in the background; 'logs box' shows its output",
+        ),
+    ],
+    failure_code: 125,
+    run: exec::run,
+};
+
+const LOGS: Command = Command {
+    name: "logs",
+    summary: "show what commands in the background have printed",
+    forms: &[
+        "CONTAINER [--follow] [--tail N] [--last N] [--type TYPE]",
+        "[CONTAINER] --history [--last N] [--type TYPE]",
+        "",
+    ],
+    about: &[
+        "Prints the logs of a sandbox, oldest first, stdout to stdout and stderr to stderr, byte \
+         for byte. Notes that stand in a log, such as how much of it was cut, go to stderr.",
+        "With --history, or without CONTAINER, it prints a table: what was run, when, for how \
+         long and with what exit code.",
+        "Logs outlive the sandbox of a one-shot 'run --detach'; 'shutdown' removes those of the \
+         sandbox that it removes.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            flag(
+                "--follow",
+                "go on until the commands end that are being recorded, or Ctrl-C",
+            )
+            .short('f'),
+            option("--tail", "N", "20", "begin with the last N lines").default("all"),
+            option(
+                "--last",
+                "N",
+                "3",
+                "the newest N logs, or lines of the table",
+            )
+            .default("10"),
+            option(
+                "--type",
+                "TYPE",
+                "detach",
+                "only those of: run, session or detach",
+            ),
+            flag("--history", "the table, for CONTAINER alone if it is given"),
+        ],
+    }],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[
+        example("logs box --follow", "watch what runs in the background"),
+        example("logs box --last 1", "the output of the newest command"),
+        example("logs --history --json", "everything, for a program"),
+    ],
+    failure_code: 1,
+    run: logs::logs,
+};
+
+const LIST: Command = Command {
+    name: "list",
+    summary: "list the sandboxes",
+    forms: &["[--project PROJECT] [--running]"],
+    about: &[
+        "Lists the sandboxes of the engine, those of every project. With --quiet only their names.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            option(
+                "--project",
+                "PROJECT",
+                ".",
+                "only those of this project; '.' is that of this directory",
+            ),
+            flag("--running", "only those that run"),
+        ],
+    }],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[example("list --running", "what runs now")],
+    failure_code: 1,
+    run: look::list,
+};
+
+const INFO: Command = Command {
+    name: "info",
+    summary: "show a sandbox: state, use, limits, processes",
+    forms: &["CONTAINER"],
+    about: &[
+        "Shows what the engine knows of a sandbox, running or not. The CPU figure is a sample of \
+         what it uses now.",
+    ],
+    groups: &[],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[example("info box", "the sandbox 'box'")],
+    failure_code: 1,
+    run: look::info,
+};
+
+const STOP: Command = Command {
+    name: "stop",
+    summary: "stop sandboxes, keeping them",
+    forms: &["CONTAINER...", "--all"],
+    about: &["Stops sandboxes. Their files stay; 'resume' starts them again."],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            flag("--all", "every sandbox that runs"),
+            option(
+                "--project",
+                "PROJECT",
+                ".",
+                "with --all: only those of this project",
+            ),
+        ],
+    }],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[
+        example("stop box", "the sandbox 'box'"),
+        example("stop --all", "everything that runs"),
+    ],
+    failure_code: 1,
+    run: lifecycle::stop,
+};
+
+const RESUME: Command = Command {
+    name: "resume",
+    summary: "start stopped sandboxes, unpause paused ones",
+    forms: &["CONTAINER..."],
+    about: &[
+        "Starts sandboxes that were stopped and unpauses those that were paused. One that runs is \
+         left alone.",
+    ],
+    groups: &[],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[example("resume box", "the sandbox 'box'")],
+    failure_code: 1,
+    run: lifecycle::resume,
+};
+
+const SHUTDOWN: Command = Command {
+    name: "shutdown",
+    summary: "stop sandboxes and remove them",
+    forms: &["CONTAINER... [--yes] [--force]"],
+    about: &[
+        "Stops sandboxes and removes them with all their files and logs, whatever their state. \
+         Asks first.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            flag("--yes", "do not ask").short('y'),
+            flag("--force", "kill what runs instead of asking it to end"),
+        ],
+    }],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[example("shutdown box --yes", "the sandbox 'box'")],
+    failure_code: 1,
+    run: lifecycle::shutdown,
+};
+
+const PROFILES: Command = Command {
+    name: "profiles",
+    summary: "list the profiles: images that pocketdock can build",
+    forms: &[""],
+    about: &[
+        "Lists the profiles, whether sandboxes made from them have a network, and whether their \
+         images are built.",
+    ],
+    groups: &[],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[example("profiles", "all of them")],
+    failure_code: 1,
+    run: images::profiles,
+};
+
+const BUILD: Command = Command {
+    name: "build",
+    summary: "build the images of profiles",
+    forms: &["[PROFILE...]", "--all"],
+    about: &[
+        "Builds the images of profiles and prints their names; the engine's output goes to \
+         stderr. Without a name it builds minimal-python. This is the one command whose steps may \
+         use the network.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            flag("--all", "every profile"),
+            option(
+                "--build-arg",
+                "KEY=VALUE",
+                "BASE=debian:bookworm-slim",
+                "set an ARG of the Dockerfile",
+            )
+            .repeats(),
+            flag("--no-cache", "do every step again"),
+            option(
+                "--network",
+                "MODE",
+                "host",
+                "the network of the build's steps",
+            )
+            .default("the engine's"),
+        ],
+    }],
+    operand: Operand::Profiles,
+    tail: Tail::None,
+    examples: &[
+        example("build", "the default image"),
+        example(
+            "build dev --build-arg BASE=debian:bookworm-slim",
+            "from another base",
+        ),
+    ],
+    failure_code: 1,
+    run: images::build,
+};
+
+/// Every command there is.
+pub(crate) const COMMANDS: &[Command] = &[
+    CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, LIST, INFO, PROFILES, BUILD,
+];

@@ -1,0 +1,186 @@
+//! What can go wrong in a command, and how it is told to people and programs.
+//!
+//! A person reads `pocketdock: MESSAGE` and, when there is something to do, a
+//! second line `hint: HINT`; both go to stderr. With `--json` a program reads
+//! `{"error":{"code":…,"message":…,"hint":…}}` from stdout instead. The code is
+//! the name of the [`Error`] variant in snake case, or `usage`.
+//!
+//! This module decides words, not exit codes: those are mapped in `main.rs`.
+
+use std::io;
+
+use pocketdock_core::Error;
+use pocketdock_core::wire::value::Value;
+
+use crate::output::Console;
+use crate::tty::Signal;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line is wrong; nothing was done.
+    Usage {
+        /// What is wrong, naming the word that is.
+        message: String,
+        /// What to type instead, if that is known.
+        hint: Option<String>,
+    },
+    /// The library refused or failed.
+    Core(Error),
+    /// Our own stdin, stdout or stderr failed.
+    Stdio(io::Error),
+    /// A signal ended us before the work was done.
+    Interrupted(Signal),
+}
+
+/// A usage failure without a hint of its own.
+pub(crate) fn usage(message: impl Into<String>) -> Failure {
+    Failure::Usage {
+        message: message.into(),
+        hint: None,
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Stdio(error)
+    }
+}
+
+impl Failure {
+    /// Adds what to do about a usage failure, unless it knows already.
+    pub(crate) fn or_hint(self, hint: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Usage {
+                message,
+                hint: None,
+            } => Self::Usage {
+                message,
+                hint: Some(hint()),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Reports a failure on the stream that it belongs to.
+pub(crate) fn report(failure: &Failure, console: &mut Console<'_>) {
+    let (Some(message), hint) = (message(failure), hint(failure)) else {
+        return;
+    };
+    if console.globals.json {
+        let error = to_value(failure.code(), &message, hint.as_deref());
+        // A stdout that can not be written to leaves the exit code to tell.
+        let _ = console.print_json(&Value::object([("error", error)]));
+        return;
+    }
+    console.complain(&message, hint.as_deref());
+}
+
+/// `{"code":…,"message":…,"hint":…}` for an error of the library.
+pub(crate) fn error_value(error: &Error) -> Value {
+    to_value(error.code(), &error.to_string(), hint_for(error).as_deref())
+}
+
+fn to_value(code: &str, message: &str, hint: Option<&str>) -> Value {
+    let mut fields = vec![("code", code.into()), ("message", message.into())];
+    fields.extend(hint.map(|hint| ("hint", hint.into())));
+    Value::object(fields)
+}
+
+impl Failure {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Usage { .. } => "usage",
+            Self::Core(error) => error.code(),
+            Self::Stdio(_) => "io",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+}
+
+/// The phrase for a failure; `None` if nothing needs to be said.
+fn message(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Usage { message, .. } => Some(message.clone()),
+        Failure::Core(error) => Some(error.to_string()),
+        Failure::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+        Failure::Stdio(error) => Some(format!("cannot read stdin or write stdout: {error}")),
+        Failure::Interrupted(signal) => Some(format!("ended by {}", signal.name())),
+    }
+}
+
+fn hint(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Usage { hint, .. } => hint.clone(),
+        Failure::Core(error) => hint_for(error),
+        Failure::Stdio(_) | Failure::Interrupted(_) => None,
+    }
+}
+
+/// What a person can do about an error of the library.
+pub(crate) fn hint_for(error: &Error) -> Option<String> {
+    let hint = match error {
+        Error::NoEngine { .. } => START_AN_ENGINE.to_owned(),
+        Error::SocketConnection { reason, .. } if reason.contains("denied") => {
+            "use an engine of your own (rootless Podman), or join the group that owns the socket"
+                .to_owned()
+        }
+        Error::SocketConnection { .. } => {
+            "start the engine, or name another socket with --socket or POCKETDOCK_SOCKET".to_owned()
+        }
+        Error::Timeout { .. } => "'--verbose' shows what the engine is asked".to_owned(),
+        Error::ContainerNotFound { .. } => "'pocketdock list' shows the sandboxes".to_owned(),
+        Error::ContainerNotRunning { container, .. } => {
+            format!("'pocketdock resume {container}' starts it")
+        }
+        Error::NotManaged { .. } => "pocketdock acts only on sandboxes that it has made".to_owned(),
+        Error::NameInUse { name } => {
+            format!("choose another name, or remove it with 'pocketdock shutdown {name}'")
+        }
+        Error::PortInUse { .. } => {
+            "leave the host port out and the engine picks a free one".to_owned()
+        }
+        Error::ImageNotFound { image } => image_hint(image),
+        Error::UnknownProfile { .. } => "'pocketdock profiles' lists them".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+const START_AN_ENGINE: &str = "start one ('systemctl --user start podman.socket' for rootless \
+    Podman, 'systemctl start docker' for Docker), or name its socket with --socket";
+
+fn image_hint(image: &str) -> String {
+    match image.strip_prefix("pocketdock/") {
+        Some(profile) => {
+            let profile = profile.split(':').next().unwrap_or(profile);
+            format!("'pocketdock build {profile}' makes it")
+        }
+        None => "pocketdock never pulls: fetch it with 'podman pull' or 'docker pull'".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_ours_is_built_and_another_one_pulled() {
+        assert!(image_hint("pocketdock/dev:latest").contains("'pocketdock build dev'"));
+        assert!(image_hint("localhost/pocketdock/dev").contains("pull"));
+    }
+
+    #[test]
+    fn json_errors_have_a_stable_shape() {
+        let value = to_value("usage", "a \"b\"", Some("try"));
+        let text = pocketdock_core::wire::json::to_string(&value);
+        assert_eq!(text, r#"{"code":"usage","message":"a \"b\"","hint":"try"}"#);
+    }
+}

@@ -1,0 +1,210 @@
+//! What Ctrl-C, SIGTERM and SIGHUP do while a command runs in a sandbox.
+//!
+//! ```text
+//!            first               any later one        third of all
+//! SIGINT     SIGINT to the tree  SIGKILL to the tree  end pocketdock itself
+//! SIGTERM    SIGTERM to the tree, SIGKILL once GRACE has passed
+//! SIGHUP     SIGHUP to the tree, SIGKILL once GRACE has passed
+//! ```
+//!
+//! The tree is the command and everything it started, in the container. SIGINT
+//! has no grace: a command may answer Ctrl-C by going on, as a shell does. A
+//! signal that comes before there is a command is kept and found by
+//! [`Interrupts::check`]. The third is for an engine that does not answer.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use pocketdock_core::Signal as Sent;
+
+use crate::failure::Failure;
+use crate::tty::{Signal, SignalWatch};
+
+/// How long a command may take to end after SIGTERM or SIGHUP.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// After this many signals no one waits for the engine any more.
+const PATIENCE: usize = 3;
+
+/// Signals sent to this process since the watch began.
+///
+/// To be dropped last: as long as it lives, a signal does not end the process, and what was
+/// started can be taken down.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    _watch: SignalWatch,
+    received: Arc<Mutex<Vec<Signal>>>,
+    sender: Sender<Event>,
+    /// Until someone wants them.
+    events: Option<Receiver<Event>>,
+}
+
+/// What the thread that passes signals on waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    Signal(Signal),
+    /// There is no command any more.
+    Ended,
+}
+
+impl Interrupts {
+    /// Begins to watch. To be called before anything else starts a thread.
+    pub(crate) fn watch() -> io::Result<Self> {
+        let (sender, events) = mpsc::channel();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (record, forward) = (Arc::clone(&received), sender.clone());
+        let watch = SignalWatch::start(move |signal| {
+            let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
+            record.push(signal);
+            if PATIENCE <= record.len() {
+                signal.die();
+            }
+            // No one may want to know: there is no command yet or any more.
+            let _ = forward.send(Event::Signal(signal));
+        })?;
+        Ok(Self {
+            _watch: watch,
+            received,
+            sender,
+            events: Some(events),
+        })
+    }
+
+    /// Every signal that came, the first one first.
+    pub(crate) fn received(&self) -> Vec<Signal> {
+        let received = self.received.lock();
+        received.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fails if a signal has come.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        match self.received().first() {
+            Some(&signal) => Err(Failure::Interrupted(signal)),
+            None => Ok(()),
+        }
+    }
+
+    /// Passes signals on by `kill`, those included that came before, until the answer is dropped.
+    /// `kill` signals the whole tree of the command.
+    pub(crate) fn deliver_to(
+        &mut self,
+        kill: impl FnMut(Sent) + Send + 'static,
+    ) -> io::Result<Delivery> {
+        let sender = self.sender.clone();
+        let thread = match self.events.take() {
+            None => None,
+            Some(events) => Some(
+                thread::Builder::new()
+                    .name("interrupter".to_owned())
+                    .spawn(move || deliver(&events, GRACE, kill))?,
+            ),
+        };
+        Ok(Delivery { sender, thread })
+    }
+}
+
+/// Passes signals on to a command until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    sender: Sender<Event>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        let _ = self.sender.send(Event::Ended);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn deliver(events: &Receiver<Event>, grace: Duration, mut kill: impl FnMut(Sent)) {
+    let mut plan = Plan::default();
+    loop {
+        match receive(events, plan.kill_at) {
+            Ok(Event::Signal(signal)) => kill(plan.next(signal, Instant::now() + grace)),
+            Err(RecvTimeoutError::Timeout) => {
+                plan.kill_at = None;
+                kill(Sent::KILL);
+            }
+            Ok(Event::Ended) | Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn receive(events: &Receiver<Event>, until: Option<Instant>) -> Result<Event, RecvTimeoutError> {
+    match until {
+        Some(until) => events.recv_timeout(until.saturating_duration_since(Instant::now())),
+        None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+    }
+}
+
+/// How far the attempts to stop a command have gone.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Plan {
+    asked: bool,
+    kill_at: Option<Instant>,
+}
+
+impl Plan {
+    /// What to send to the command for a signal sent to us.
+    fn next(&mut self, signal: Signal, patience_ends: Instant) -> Sent {
+        if self.asked {
+            self.kill_at = None;
+            return Sent::KILL;
+        }
+        self.asked = true;
+        if signal != Signal::Interrupt {
+            self.kill_at = Some(patience_ends);
+        }
+        passed_on(signal)
+    }
+}
+
+/// The same signal for the command in the sandbox.
+fn passed_on(signal: Signal) -> Sent {
+    match signal {
+        Signal::Hangup => Sent::HUP,
+        Signal::Interrupt => Sent::INT,
+        Signal::Terminate => Sent::TERM,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_asks_and_the_second_kills() {
+        let later = Instant::now();
+        for first in [Signal::Hangup, Signal::Interrupt, Signal::Terminate] {
+            let mut plan = Plan::default();
+            assert_eq!(plan.next(first, later), passed_on(first));
+            let patient = first == Signal::Interrupt;
+            assert_eq!(plan.kill_at, (!patient).then_some(later), "{first:?}");
+            assert_eq!(plan.next(Signal::Interrupt, later), Sent::KILL);
+            assert_eq!(plan.kill_at, None);
+        }
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_in_time_is_killed() {
+        let (sender, events) = mpsc::channel();
+        let (sent, seen) = mpsc::channel();
+        let kill = move |signal| sent.send(signal).unwrap();
+        let thread = thread::spawn(move || deliver(&events, Duration::from_millis(1), kill));
+        sender.send(Event::Signal(Signal::Terminate)).unwrap();
+        assert_eq!(seen.recv(), Ok(Sent::TERM));
+        assert_eq!(seen.recv(), Ok(Sent::KILL));
+        let delivery = Delivery {
+            sender,
+            thread: Some(thread),
+        };
+        drop(delivery);
+        assert!(seen.recv().is_err(), "the thread has ended");
+    }
+}

@@ -1,0 +1,164 @@
+//! From the words of the command line to what they ask for.
+//!
+//! Two stages: the words before the command are read with the global options
+//! alone, the rest with those of the command and the global ones. What asks for
+//! information (`--help`, `--version`, `--completions`, `--man`) wins over
+//! everything else that was understood.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::args::{Args, Grammar, Tail, lex, text};
+use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, Opt};
+use crate::completions::{self, Shell};
+use crate::failure::{Failure, usage};
+use crate::output::{ColorChoice, color_choice, visible};
+use crate::suggest::nearest;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// The help of a command, or the overview.
+    Help(Option<&'static Command>),
+    /// The version.
+    Version,
+    /// A completion script.
+    Completions(Shell),
+    /// The manual page.
+    Man,
+    /// A command with its words.
+    Command(&'static Command, Args),
+}
+
+/// The global options.
+#[derive(Debug, Default)]
+pub(crate) struct Globals {
+    /// `--socket`
+    pub(crate) socket: Option<PathBuf>,
+    /// `--json`
+    pub(crate) json: bool,
+    /// `--quiet`
+    pub(crate) quiet: bool,
+    /// `--verbose`
+    pub(crate) verbose: bool,
+    /// `--no-input`
+    pub(crate) no_input: bool,
+    /// `--color`
+    pub(crate) color: Option<ColorChoice>,
+}
+
+/// Reads the words that follow the program's name.
+pub(crate) fn parse(words: Vec<OsString>) -> Result<(Request, Globals), Failure> {
+    let mut globals = Globals::default();
+    let mut words = words.into_iter();
+    let grammar = Grammar {
+        options: &[LEADING_OPTIONS, GLOBAL_OPTIONS],
+        tail: Tail::Now,
+    };
+    let mut leading = lex(&mut words, &grammar).map_err(|failure| with_help_hint(failure, None))?;
+    let mut words = leading.tail().into_iter();
+    let asked = globals
+        .take(&mut leading)
+        .map_err(|failure| with_help_hint(failure, None))?;
+    let request = match (asked, words.next()) {
+        (Some(request), _) => request,
+        (None, None) => return Err(with_help_hint(usage("missing COMMAND"), None)),
+        (None, Some(name)) if name == "help" => help(&mut words)?,
+        (None, Some(name)) => {
+            let command = find(&text(name, "COMMAND")?)?;
+            read_command(command, &mut words, &mut globals)
+                .map_err(|failure| with_help_hint(failure, Some(command)))?
+        }
+    };
+    Ok((request, globals))
+}
+
+/// Whether a failure to read `words` is to be reported as JSON, which has to be
+/// guessed. What follows `--` is never ours.
+pub(crate) fn asks_for_json(words: &[OsString]) -> bool {
+    let mut ours = words.iter().take_while(|word| *word != "--");
+    ours.any(|word| word == "--json")
+}
+
+/// Names the help that would have told.
+pub(crate) fn with_help_hint(failure: Failure, command: Option<&Command>) -> Failure {
+    failure.or_hint(|| match command {
+        Some(command) => format!("'pocketdock {} --help' shows its usage", command.name),
+        None => "'pocketdock --help' lists the commands".to_owned(),
+    })
+}
+
+fn read_command(
+    command: &'static Command,
+    words: &mut impl Iterator<Item = OsString>,
+    globals: &mut Globals,
+) -> Result<Request, Failure> {
+    let mut options: Vec<&'static [Opt]> = command.groups.iter().map(|g| g.options).collect();
+    options.push(GLOBAL_OPTIONS);
+    let mut args = lex(
+        words,
+        &Grammar {
+            options: &options,
+            tail: command.tail,
+        },
+    )?;
+    match globals.take(&mut args)? {
+        Some(Request::Help(_)) => Ok(Request::Help(Some(command))),
+        Some(request) => Ok(request),
+        None => Ok(Request::Command(command, args)),
+    }
+}
+
+fn help(words: &mut impl Iterator<Item = OsString>) -> Result<Request, Failure> {
+    match words.find(|word| !word.as_encoded_bytes().starts_with(b"-")) {
+        Some(name) => Ok(Request::Help(Some(find(&text(name, "COMMAND")?)?))),
+        None => Ok(Request::Help(None)),
+    }
+}
+
+fn find(name: &str) -> Result<&'static Command, Failure> {
+    Command::find(name).ok_or_else(|| {
+        let hint = match nearest(name, COMMANDS.iter().map(|command| command.name)) {
+            Some(known) => format!("did you mean '{known}'?"),
+            None => "'pocketdock --help' lists the commands".to_owned(),
+        };
+        Failure::Usage {
+            message: format!("unknown command '{}'", visible(name)),
+            hint: Some(hint),
+        }
+    })
+}
+
+impl Globals {
+    /// Takes the global options out of `args`; answers what they ask to print
+    /// instead of running a command.
+    fn take(&mut self, args: &mut Args) -> Result<Option<Request>, Failure> {
+        self.json |= args.flag("--json");
+        self.quiet |= args.flag("--quiet");
+        self.verbose |= args.flag("--verbose");
+        self.no_input |= args.flag("--no-input");
+        if let Some(path) = args.value("--socket") {
+            self.socket = Some(path.into());
+        }
+        let (help, version, man) = (
+            args.flag("--help"),
+            args.flag("--version"),
+            args.flag("--man"),
+        );
+        if help {
+            return Ok(Some(Request::Help(None)));
+        }
+        if version {
+            return Ok(Some(Request::Version));
+        }
+        if man {
+            return Ok(Some(Request::Man));
+        }
+        if let Some(choice) = args.parsed("--color", color_choice)? {
+            self.color = Some(choice);
+        }
+        Ok(args
+            .parsed("--completions", completions::shell)?
+            .map(Request::Completions))
+    }
+}

@@ -1,0 +1,160 @@
+//! The `pocketdock` command: arguments and streams in, an exit code out.
+//!
+//! ```text
+//! words -> invocation::parse -> command::COMMANDS -> commands::* -> exit code
+//! ```
+//!
+//! Everything a command prints goes through the [`Console`] made here, and every
+//! failure becomes an exit code in one place, [`exit_code`]. SIGPIPE is ignored
+//! by std; a reader that goes away shows as a failed write and ends us quietly.
+
+mod args;
+mod attach;
+mod command;
+mod commands;
+mod completions;
+#[cfg(test)]
+mod docs;
+mod failure;
+mod help;
+mod interrupt;
+mod invocation;
+mod man;
+mod output;
+mod printer;
+mod sink;
+mod suggest;
+mod tty;
+mod values;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use pocketdock_core::Error;
+use pocketdock_core::wire::value::Value;
+
+use crate::args::Args;
+use crate::command::Command;
+use crate::failure::{Failure, report};
+use crate::invocation::{Globals, Request};
+use crate::output::{ColorChoice, ColorHints, Console};
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    match Streams::open() {
+        Ok(mut streams) => ExitCode::from(run(words, &mut streams)),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Our three streams, unbuffered: what is written is out, and a piece of a
+/// command's output costs one system call.
+struct Streams {
+    input: BufReader<io::Stdin>,
+    out: File,
+    err: File,
+}
+
+impl Streams {
+    fn open() -> io::Result<Self> {
+        Ok(Self {
+            input: BufReader::new(io::stdin()),
+            out: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+            err: File::from(io::stderr().as_fd().try_clone_to_owned()?),
+        })
+    }
+
+    fn console(&mut self, globals: Globals) -> Console<'_> {
+        let (color, hints) = (globals.color.unwrap_or(ColorChoice::Auto), color_hints());
+        let ask = io::stdin().is_terminal() && self.err.is_terminal() && !globals.no_input;
+        Console {
+            input: &mut self.input,
+            out_paint: color.paint(hints, self.out.is_terminal()),
+            err_paint: color.paint(hints, self.err.is_terminal()),
+            out: &mut self.out,
+            err: &mut self.err,
+            interactive: ask,
+            globals,
+        }
+    }
+}
+
+fn run(words: Vec<OsString>, streams: &mut Streams) -> u8 {
+    let json = invocation::asks_for_json(&words);
+    match invocation::parse(words) {
+        Ok((request, globals)) => answer(request, &mut streams.console(globals)),
+        Err(failure) => {
+            let globals = Globals {
+                json,
+                ..Globals::default()
+            };
+            report(&failure, &mut streams.console(globals));
+            exit_code(&failure, 1)
+        }
+    }
+}
+
+fn answer(request: Request, console: &mut Console<'_>) -> u8 {
+    let text = match request {
+        Request::Command(command, args) => return run_command(command, args, console),
+        Request::Help(None) => help::overview(console.out_paint),
+        Request::Help(Some(command)) => help::of_command(command, console.out_paint),
+        Request::Version => version(console.globals.json),
+        Request::Completions(shell) => completions::script(shell),
+        Request::Man => man::page(),
+    };
+    conclude(console.print(&text).map(|()| 0), 1, console)
+}
+
+fn run_command(command: &Command, args: Args, console: &mut Console<'_>) -> u8 {
+    let outcome = (command.run)(args, console)
+        .map_err(|failure| invocation::with_help_hint(failure, Some(command)));
+    conclude(outcome, command.failure_code, console)
+}
+
+fn conclude(outcome: Result<u8, Failure>, failure_code: u8, console: &mut Console<'_>) -> u8 {
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            report(&failure, console);
+            exit_code(&failure, failure_code)
+        }
+    }
+}
+
+/// The one place where failures become exit codes; `failed` is the command's own
+/// code for "pocketdock or the engine failed".
+fn exit_code(failure: &Failure, failed: u8) -> u8 {
+    match failure {
+        Failure::Usage { .. }
+        | Failure::Core(Error::InvalidArgument { .. } | Error::UnknownProfile { .. }) => 2,
+        Failure::Core(Error::CommandNotExecutable { .. }) => 126,
+        Failure::Core(Error::CommandNotFound { .. }) => 127,
+        Failure::Core(_) => failed,
+        Failure::Stdio(error) if output::is_closed_pipe(error) => 0,
+        Failure::Stdio(_) => failed,
+        Failure::Interrupted(signal) => signal.exit_code(),
+    }
+}
+
+fn version(json: bool) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    if json {
+        let value = Value::object([("version", version.into())]);
+        return format!("{}\n", pocketdock_core::wire::json::to_string(&value));
+    }
+    format!("pocketdock {version}\n")
+}
+
+fn color_hints() -> ColorHints {
+    let set = |name| env::var_os(name).is_some_and(|value: OsString| !value.is_empty());
+    ColorHints {
+        no_color: set("NO_COLOR"),
+        force: set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE") != Some("0".into()),
+        dumb: env::var_os("TERM") == Some("dumb".into()),
+    }
+}

@@ -1,0 +1,98 @@
+//! The manual page, made from the command table.
+//!
+//! Source: man(7). Text is escaped so that no word of the table can become a
+//! request: backslashes and dashes are spelled out, and a line never begins with
+//! a dot or a quote.
+
+use std::fmt::Write as _;
+
+use crate::command::{COMMANDS, Command, EXIT_CODES, GLOBAL_OPTIONS, Opt, VARIABLES};
+use crate::help::{description, spelling, usage_line};
+
+/// The page as roff.
+pub(crate) fn page() -> String {
+    let mut text = HEAD.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    text.push_str(".SH OPTIONS\n");
+    push_options(&mut text, GLOBAL_OPTIONS.iter());
+    text.push_str(".SH COMMANDS\n");
+    for command in COMMANDS {
+        push_command(&mut text, command);
+    }
+    push_pairs(&mut text, "ENVIRONMENT", VARIABLES);
+    push_pairs(&mut text, "EXIT STATUS", EXIT_CODES);
+    text
+}
+
+const HEAD: &str = r#".TH POCKETDOCK 1 "" "pocketdock @VERSION@"
+.SH NAME
+pocketdock \- offline code sandboxes on Podman or Docker
+.SH SYNOPSIS
+.B pocketdock
+[OPTIONS] COMMAND [ARG...]
+.SH DESCRIPTION
+Makes sandboxes with the container engine that is there, and runs code in them.
+No command but build reaches a network.
+"#;
+
+fn push_command(text: &mut String, command: &Command) {
+    let _infallible = writeln!(text, ".SS {}", escape(command.name));
+    for form in command.forms {
+        let _infallible = writeln!(text, ".nf\n{}\n.fi", escape(&usage_line(command, form)));
+    }
+    for paragraph in command.about {
+        let _infallible = writeln!(text, ".PP\n{}", escape(paragraph));
+    }
+    push_options(text, command.options());
+    for example in command.examples {
+        let line = format!("pocketdock {}", example.line);
+        let _infallible = writeln!(text, ".PP\n.EX\n{}\n.EE", escape(&line));
+    }
+}
+
+fn push_options<'o>(text: &mut String, options: impl Iterator<Item = &'o Opt>) {
+    for opt in options {
+        let spelling = spelling(opt);
+        let _infallible = writeln!(
+            text,
+            ".TP\n.B {}\n{}",
+            escape(spelling.trim_start()),
+            escape(&description(opt))
+        );
+    }
+}
+
+fn push_pairs(text: &mut String, title: &str, pairs: &[(&str, &str)]) {
+    let _infallible = writeln!(text, ".SH {title}");
+    for (left, right) in pairs {
+        let _infallible = writeln!(text, ".TP\n.B {}\n{}", escape(left), escape(right));
+    }
+}
+
+/// `\&` is a zero-width character that keeps a line from being a request.
+fn escape(text: &str) -> String {
+    let escaped = text.replace('\\', "\\e").replace('-', "\\-");
+    match escaped.chars().next() {
+        Some('.' | '\'') => format!("\\&{escaped}"),
+        _ => escaped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_can_not_become_requests() {
+        assert_eq!(escape(".TH x"), "\\&.TH x");
+        assert_eq!(escape("'a\\b"), "\\&'a\\eb");
+        assert_eq!(escape("--all"), "\\-\\-all");
+    }
+
+    #[test]
+    fn the_page_has_every_command() {
+        let page = page();
+        for command in COMMANDS {
+            assert!(page.contains(&format!("\n.SS {}\n", command.name)));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Building the image of a profile: [`Engine::build`].
+//!
+//! The Dockerfile is compiled in and is all there is to the build context. The build may use the
+//! network; nothing else here ever does.
+
+use std::collections::VecDeque;
+use std::io;
+
+use crate::container::profile::ProfileInfo;
+use crate::engine::Engine;
+use crate::engine::images::{self, BuildConfig};
+use crate::error::{Error, Result};
+use crate::wire::tar::header::Header;
+use crate::wire::tar::write::Writer;
+use crate::wire::value::Value;
+
+/// How many lines of a failed build's output its error carries.
+const LOG_TAIL_LINES: usize = 20;
+
+/// The longest line of them that is kept whole.
+const LOG_LINE_LEN_MAX: usize = 2000;
+
+/// How to build.
+///
+/// ```
+/// use pocketdock_core::BuildOptions;
+///
+/// let options = BuildOptions::new().build_arg("BASE", "debian:bookworm-slim").no_cache();
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    build_args: Vec<(String, String)>,
+    no_cache: bool,
+    network: String,
+}
+
+impl BuildOptions {
+    /// The engine's defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a build argument of the Dockerfile, such as `BASE`.
+    #[must_use]
+    pub fn build_arg(mut self, name: &str, value: &str) -> Self {
+        self.build_args.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs every step even if its result is at hand.
+    #[must_use]
+    pub fn no_cache(mut self) -> Self {
+        self.no_cache = true;
+        self
+    }
+
+    /// Gives the steps this network, such as `host`, instead of the engine's default.
+    #[must_use]
+    pub fn network(mut self, mode: &str) -> Self {
+        mode.clone_into(&mut self.network);
+        self
+    }
+}
+
+impl Engine {
+    /// Builds the image of a profile and gives its ID; `on_output` gets the engine's output, text
+    /// as it arrives.
+    ///
+    /// Engine endpoint: `POST /build`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BuildFailed`] with the step that failed and the end of its output.
+    pub fn build(
+        &self,
+        profile: &ProfileInfo,
+        options: &BuildOptions,
+        on_output: &mut dyn FnMut(&str),
+    ) -> Result<String> {
+        let config = BuildConfig {
+            tags: vec![profile.image_tag.to_owned()],
+            build_args: options.build_args.clone(),
+            no_cache: options.no_cache,
+            network: options.network.clone(),
+            ..BuildConfig::default()
+        };
+        let mut log = BuildLog::default();
+        let mut on_document = |document: &Value| {
+            if let Some(text) = document.str_at(&["stream"]) {
+                let text = without_docker_red(text);
+                log.add(&text);
+                on_output(&text);
+            }
+        };
+        let mut context = |sink: &mut dyn io::Write| write_context(profile.dockerfile, sink);
+        let built = images::build(self.client(), &config, &mut context, &mut on_document);
+        built.map_err(|error| log.explain(error))
+    }
+
+    /// Whether the engine has an image by this name.
+    ///
+    /// Engine endpoint: `GET /images/{name}/json`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] for a name that is none, and the errors of the connection.
+    pub fn image_exists(&self, image: &str) -> Result<bool> {
+        Ok(images::inspect(self.client(), image)?.is_some())
+    }
+}
+
+/// The archive that is the build context.
+fn write_context(dockerfile: &str, sink: &mut dyn io::Write) -> io::Result<()> {
+    let mut archive = Writer::new(sink);
+    let header = Header::file(b"Dockerfile", dockerfile.len() as u64);
+    archive
+        .append(&header, &mut dockerfile.as_bytes())
+        .and_then(|()| archive.finish())
+        .map(drop)
+        .map_err(io::Error::other)
+}
+
+/// Docker colours what a step writes to stderr; the text is the step's own without that.
+fn without_docker_red(text: &str) -> String {
+    text.replace("\u{1b}[91m", "").replace("\u{1b}[0m", "")
+}
+
+/// What of a build's output its error needs.
+#[derive(Debug, Default)]
+struct BuildLog {
+    step: String,
+    tail: VecDeque<String>,
+    /// Whether the last line is not finished.
+    open: bool,
+}
+
+impl BuildLog {
+    fn add(&mut self, text: &str) {
+        for piece in text.split_inclusive('\n') {
+            let line = piece.trim_end_matches(['\r', '\n']);
+            match self.tail.back_mut() {
+                Some(last) if self.open => {
+                    let room = LOG_LINE_LEN_MAX.saturating_sub(last.len());
+                    last.extend(line.chars().take(room));
+                }
+                _ => self
+                    .tail
+                    .push_back(line.chars().take(LOG_LINE_LEN_MAX).collect()),
+            }
+            self.open = !piece.ends_with('\n');
+            if is_step(line) {
+                self.step = line.to_owned();
+                self.tail.clear();
+            }
+            while LOG_TAIL_LINES < self.tail.len() {
+                self.tail.pop_front();
+            }
+        }
+    }
+
+    fn explain(self, error: Error) -> Error {
+        match error {
+            Error::BuildFailed { message, .. } => Error::BuildFailed {
+                step: self.step,
+                message,
+                log_tail: Vec::from(self.tail).join("\n"),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Whether a line announces a step: `Step 1/2 : …` on Docker, `STEP 1/2: …` on Podman, there with
+/// `[1/2] ` before it if there are several stages.
+fn is_step(line: &str) -> bool {
+    let line = match line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+    {
+        Some((_stage, rest)) => rest,
+        None => line,
+    };
+    line.starts_with("Step ") || line.starts_with("STEP ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_its_step_and_the_end_of_its_output() {
+        let mut log = BuildLog::default();
+        log.add("Step 1/2 : FROM x\n ---> abc\n");
+        log.add("Step 2/2 : RUN y\n");
+        for n in 0..30 {
+            log.add("li");
+            log.add(&format!("ne {n}\n"));
+        }
+        let bare = Error::BuildFailed {
+            step: String::new(),
+            message: "code 1".to_owned(),
+            log_tail: String::new(),
+        };
+        let Error::BuildFailed {
+            step,
+            message,
+            log_tail,
+        } = log.explain(bare)
+        else {
+            panic!("another error");
+        };
+        assert_eq!(
+            (step.as_str(), message.as_str()),
+            ("Step 2/2 : RUN y", "code 1")
+        );
+        let lines: Vec<_> = log_tail.lines().collect();
+        assert_eq!(
+            (lines.len(), lines[0], lines[19]),
+            (20, "line 10", "line 29")
+        );
+    }
+
+    #[test]
+    fn steps() {
+        for line in [
+            "Step 1/2 : FROM x",
+            "STEP 1/2: FROM x",
+            "[1/2] STEP 1/7: FROM x AS y",
+        ] {
+            assert!(is_step(line), "{line}");
+        }
+        for line in ["", "[1/2] COMMIT x", "a STEP", "[STEP 1"] {
+            assert!(!is_step(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_context_is_an_archive_with_the_dockerfile() {
+        let mut archive = Vec::new();
+        write_context("FROM x\n", &mut archive).unwrap();
+        assert!(archive.starts_with(b"Dockerfile\0"));
+        assert_eq!(&archive[512..519], b"FROM x\n");
+        assert_eq!(archive.len() % 512, 0);
+    }
+}

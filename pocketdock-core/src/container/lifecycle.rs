@@ -1,0 +1,215 @@
+//! Sandboxes by name: list, resume, stop, destroy. Containers of others are refused.
+
+use crate::container::handle::Container;
+use crate::container::labels;
+use crate::engine::types::ContainerSummary;
+use crate::engine::{Engine, containers};
+use crate::error::Result;
+use crate::wire::time::Timestamp;
+
+/// Which sandboxes to list.
+///
+/// ```
+/// use pocketdock_core::ListFilter;
+///
+/// let filter = ListFilter::new().project("web").running();
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct ListFilter {
+    project: Option<String>,
+    running: bool,
+}
+
+impl ListFilter {
+    /// All sandboxes of the engine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only those of this project.
+    #[must_use]
+    pub fn project(mut self, project: &str) -> Self {
+        self.project = Some(project.to_owned());
+        self
+    }
+
+    /// Only those that run.
+    #[must_use]
+    pub fn running(mut self) -> Self {
+        self.running = true;
+        self
+    }
+}
+
+/// One sandbox in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ContainerListItem {
+    /// Its name.
+    pub name: String,
+    /// The engine's ID.
+    pub id: String,
+    /// The engine's word: created, running, paused, restarting, exited or dead.
+    pub status: String,
+    /// The image it was made from.
+    pub image: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it is meant to be stopped and resumed.
+    pub persist: bool,
+    /// The project it belongs to.
+    pub project: Option<String>,
+    /// The profile it was made from.
+    pub profile: Option<String>,
+}
+
+impl ContainerListItem {
+    fn new(summary: ContainerSummary) -> Self {
+        let label = |name| summary.label(name).map(str::to_owned);
+        ContainerListItem {
+            created_at: Timestamp::from_unix(summary.created_s, 0).unwrap_or(Timestamp::NEVER),
+            persist: summary.label(labels::PERSIST) == Some("true"),
+            project: label(labels::PROJECT),
+            profile: label(labels::PROFILE),
+            name: summary.name,
+            id: summary.id,
+            status: summary.state,
+            image: summary.image,
+        }
+    }
+}
+
+impl Engine {
+    /// The sandboxes of this engine, oldest first.
+    ///
+    /// Engine endpoint: `GET /containers/json`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`](crate::Error::Engine) and the errors of the connection.
+    pub fn list(&self, filter: &ListFilter) -> Result<Vec<ContainerListItem>> {
+        let mut wanted = vec![format!("{}=true", labels::MANAGED)];
+        if let Some(project) = &filter.project {
+            wanted.push(format!("{}={project}", labels::PROJECT));
+        }
+        let found = containers::list(self.client(), &wanted)?;
+        let mut items: Vec<_> = found
+            .into_iter()
+            .filter(|summary| !filter.running || summary.state == "running")
+            .map(ContainerListItem::new)
+            .collect();
+        items.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        Ok(items)
+    }
+
+    /// Starts a stopped sandbox, or lets a paused one run on, and gives a handle to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`] and [`Container::resume`].
+    pub fn resume(&self, name: &str) -> Result<Container> {
+        let container = self.open(name)?;
+        container.resume()?;
+        Ok(container)
+    }
+
+    /// Stops a sandbox and keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`] and [`Container::stop`].
+    pub fn stop(&self, name: &str) -> Result<()> {
+        self.open(name)?.stop()
+    }
+
+    /// Removes a sandbox, whatever its state.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::open`] and [`Container::shutdown`].
+    pub fn destroy(&self, name: &str) -> Result<()> {
+        self.open(name)?.shutdown(true)
+    }
+}
+
+/// As [`Engine::create`], on the engine that is detected.
+///
+/// ```no_run
+/// use pocketdock_core::{CreateOptions, create_new_container};
+///
+/// let sandbox = create_new_container(&CreateOptions::new().mem_limit("128m"))?;
+/// assert!(sandbox.run("true")?.ok());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Engine::detect`] and [`Engine::create`].
+pub fn create_new_container(options: &crate::CreateOptions) -> Result<Container> {
+    options.check()?; // What cannot be meant is said even where there is no engine.
+    Engine::detect()?.create(options)
+}
+
+/// As [`Engine::resume`], on the engine that is detected.
+///
+/// ```no_run
+/// use pocketdock_core::{resume_container, stop_container};
+///
+/// stop_container("box")?;
+/// let sandbox = resume_container("box")?; // Its files are as they were.
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Engine::detect`] and [`Engine::resume`].
+pub fn resume_container(name: &str) -> Result<Container> {
+    Engine::detect()?.resume(name)
+}
+
+/// As [`Engine::list`], on the engine that is detected.
+///
+/// ```no_run
+/// use pocketdock_core::{ListFilter, list_containers};
+///
+/// for item in list_containers(&ListFilter::new().running())? {
+///     println!("{} {}", item.name, item.image);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`Engine::detect`] and [`Engine::list`].
+pub fn list_containers(filter: &ListFilter) -> Result<Vec<ContainerListItem>> {
+    Engine::detect()?.list(filter)
+}
+
+/// As [`Engine::stop`], on the engine that is detected.
+///
+/// # Errors
+///
+/// As [`Engine::detect`] and [`Engine::stop`].
+pub fn stop_container(name: &str) -> Result<()> {
+    Engine::detect()?.stop(name)
+}
+
+/// As [`Engine::destroy`], on the engine that is detected.
+///
+/// # Errors
+///
+/// As [`Engine::detect`] and [`Engine::destroy`].
+pub fn destroy_container(name: &str) -> Result<()> {
+    Engine::detect()?.destroy(name)
+}
+
+/// The version of this crate.
+///
+/// ```
+/// assert_eq!(pocketdock_core::get_version().split('.').count(), 3);
+/// ```
+#[must_use]
+pub fn get_version() -> &'static str {
+    crate::VERSION
+}

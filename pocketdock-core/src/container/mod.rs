@@ -1,0 +1,61 @@
+//! Sandboxes: making them, running commands in them, looking at them, ending them.
+//!
+//! ```text
+//! labels, profile, specs, options   what a sandbox is to be
+//! plan, document                    the options checked; the same for the engine
+//! result, output, command, launch   what to run, and what came of it
+//! kill, helper, oom, input          what running needs beside it
+//! target, holder                    an exec to signal; input on a connection of its own
+//! patience                          whether somebody still waits for a result
+//! attached                          an exec instance from its start to its true end
+//! handle, lifecycle                 the sandbox itself
+//! ring, callbacks                   where output of a detached process goes
+//! exec, stream, process, terminal   a command in it: blocking, as it goes, detached, on a tty
+//! session, runner                   a shell that stays: with its state, or afresh each time
+//! info, build                       looking at it; making its image
+//! pool                              sandboxes that run before they are asked for
+//! ```
+
+pub mod labels;
+pub mod profile;
+pub mod specs;
+
+pub mod options;
+pub mod plan;
+
+mod document;
+
+pub mod output;
+pub mod result;
+
+pub mod command;
+pub mod input;
+pub mod kill;
+
+mod callbacks;
+mod helper;
+mod launch;
+mod oom;
+pub(crate) mod patience;
+mod tmpfs;
+
+mod target;
+
+mod holder;
+
+mod attached;
+pub mod ring;
+
+pub mod handle;
+
+pub mod build;
+pub mod exec;
+pub mod info;
+pub mod lifecycle;
+pub mod pool;
+pub mod process;
+pub mod session;
+
+pub mod runner;
+pub mod stream;
+pub mod terminal;

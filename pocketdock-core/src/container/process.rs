@@ -1,0 +1,405 @@
+//! A command that runs while its maker goes on: [`Process`].
+//!
+//! A reader thread of its own takes the output as it comes and gives a copy each to the callbacks
+//! and to the ring buffer. It ends with the command; dropping the last handle ends it, too, and
+//! waits for it, while the command goes on unobserved.
+//!
+//! ```text
+//! Running ──command ends──> Ended(result without output)
+//!    └─────engine or container gone──> Failed(error, taken by whoever waits first)
+//! ```
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::container::attached::{Abandoner, Ended, Pace};
+use crate::container::callbacks::{Callbacks, OnOutput};
+use crate::container::exec::{Exec, Started};
+use crate::container::handle::Container;
+use crate::container::kill::{Scope, Signal};
+use crate::container::output::{Splitters, StreamKind};
+use crate::container::patience::{Endless, Patience, Wake};
+use crate::container::result::ExecResult;
+use crate::container::ring::{BufferSnapshot, RingBuffer};
+use crate::container::target::Target;
+use crate::engine::exec;
+use crate::error::{Error, Result};
+
+/// How much output is kept for reading unless told otherwise.
+pub const DEFAULT_BUFFER_LEN: usize = 1024 * 1024;
+
+/// A command that runs in the background.
+///
+/// Cheap to clone and usable from any thread.
+///
+/// ```no_run
+/// use pocketdock_core::{CreateOptions, Scope, Signal, create_new_container};
+///
+/// let sandbox = create_new_container(&CreateOptions::new())?;
+/// let server = sandbox.exec(["python3", "-m", "http.server"]).detach()?;
+/// server.on_stderr(|_id, piece| eprint!("{}", String::from_utf8_lossy(piece)));
+/// server.kill(Signal::TERM, Scope::Tree)?;
+/// assert_eq!(server.wait(None)?.exit_code, 143);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Process {
+    owner: Arc<Owner>,
+}
+
+/// Joins the reader when the last handle goes.
+#[derive(Debug)]
+struct Owner {
+    shared: Arc<Shared>,
+    abandoner: Abandoner,
+    reader: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the handles and the reader share.
+#[derive(Debug)]
+struct Shared {
+    id: String,
+    target: Target,
+    callbacks: Callbacks,
+    of_container: Arc<Callbacks>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: RingBuffer,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Running,
+    Ended(Ended),
+    Failed(Option<Error>),
+}
+
+impl Exec {
+    /// Starts the command and lets it run.
+    ///
+    /// A timeout applies only if it was set here: a command in the background may take as long
+    /// as it will. `max_output` does not apply; see [`buffer_len`](Exec::buffer_len).
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Exec::run), as far as starting goes.
+    pub fn detach(self) -> Result<Process> {
+        let ring = RingBuffer::new(self.ring_len().unwrap_or(DEFAULT_BUFFER_LEN));
+        let started = self.without_default_timeout().start(Pace::DETACHED)?;
+        let abandoner = started.attached.abandoner();
+        let shared = Arc::new(Shared {
+            id: started.attached.exec_id().to_owned(),
+            target: started.attached.target().clone(),
+            callbacks: Callbacks::default(),
+            of_container: started.sandbox.callbacks(),
+            state: Mutex::new(State {
+                ring,
+                outcome: Outcome::Running,
+            }),
+            changed: Condvar::new(),
+        });
+        let reader = thread::Builder::new()
+            .name("pocketdock-process".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || shared.follow(started)
+            })
+            .map_err(|error| Error::io("start a thread", error))?;
+        let reader = Mutex::new(Some(reader));
+        Ok(Process {
+            owner: Arc::new(Owner {
+                shared,
+                abandoner,
+                reader,
+            }),
+        })
+    }
+}
+
+impl Process {
+    fn shared(&self) -> &Shared {
+        &self.owner.shared
+    }
+
+    /// The engine's ID of the exec instance.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.shared().id
+    }
+
+    /// Whether the command runs, asked of the engine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] and the errors of the connection. A command whose container is gone does
+    /// not run.
+    pub fn is_running(&self) -> Result<bool> {
+        let Shared { target, id, .. } = self.shared();
+        Ok(exec::inspect(&target.client, id)?.is_some_and(|state| state.running))
+    }
+
+    /// The result if the command has ended, with the output that was not read yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn try_wait(&self) -> Result<Option<ExecResult>> {
+        self.shared().state().take_result(self.id())
+    }
+
+    /// Waits for the end of the command and gives the result with the output that was not read
+    /// yet, as far as the buffer has kept it; `dropped_len` counts what it has not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] once `timeout` has passed, which leaves the command alone;
+    /// [`Error::ContainerGone`], [`Error::SocketCommunication`] if it can no longer be observed.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<ExecResult> {
+        self.wait_for(timeout, &Endless)
+    }
+
+    /// As [`wait`](Self::wait), until nobody waits any more, which looks like the timeout.
+    pub(crate) fn wait_for(
+        &self,
+        timeout: Option<Duration>,
+        patience: &dyn Patience,
+    ) -> Result<ExecResult> {
+        patience.wake_by(self.nudger());
+        let shared = self.shared();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = shared.state();
+        loop {
+            if let Some(result) = state.take_result(&shared.id)? {
+                return Ok(result);
+            }
+            let left = match patience.is_over() {
+                true => Some(Duration::ZERO),
+                false => deadline.map(|at| at.saturating_duration_since(Instant::now())),
+            };
+            state = match left {
+                None => shared
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    return Err(Error::Timeout {
+                        waiting_for: format!("the end of process {}", shared.id),
+                        timeout: timeout.unwrap_or_default(),
+                    });
+                }
+                Some(left) => {
+                    let waited = shared.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// What lets those who wait ask whether they still should.
+    fn nudger(&self) -> Wake {
+        let shared = Arc::clone(&self.owner.shared);
+        Box::new(move || {
+            let _seen_by_all = shared.state();
+            shared.changed.notify_all();
+        })
+    }
+
+    /// Sends a signal to the command's own process or to it and everything that came from it.
+    ///
+    /// Processes that are gone already are no error.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ContainerNotFound`], [`Error::ContainerNotRunning`],
+    /// [`Error::CommandNotExecutable`] if a process belongs to another user.
+    pub fn kill(&self, signal: Signal, scope: Scope) -> Result<()> {
+        self.shared().target.kill(signal, scope)
+    }
+
+    /// Takes the output that was not read yet out of the buffer.
+    #[must_use]
+    pub fn read(&self) -> BufferSnapshot {
+        self.shared().state().ring.take()
+    }
+
+    /// The output that was not read yet; it stays in the buffer.
+    #[must_use]
+    pub fn peek(&self) -> BufferSnapshot {
+        self.shared().state().ring.peek()
+    }
+
+    /// How many bytes are in the buffer, both streams together.
+    #[must_use]
+    pub fn buffer_size(&self) -> usize {
+        self.shared().state().ring.len()
+    }
+
+    /// How many bytes were dropped because the buffer was full.
+    #[must_use]
+    pub fn buffer_overflow(&self) -> u64 {
+        self.shared().state().ring.dropped_len()
+    }
+
+    /// Calls `callback` with each further piece of standard output, on the reader's thread.
+    pub fn on_stdout(&self, callback: impl Fn(&str, &[u8]) + Send + Sync + 'static) {
+        self.shared()
+            .on_output(StreamKind::Stdout, Arc::new(callback));
+    }
+
+    /// Calls `callback` with each further piece of standard error, on the reader's thread.
+    pub fn on_stderr(&self, callback: impl Fn(&str, &[u8]) + Send + Sync + 'static) {
+        self.shared()
+            .on_output(StreamKind::Stderr, Arc::new(callback));
+    }
+
+    /// Calls `callback` when the command ends: on the reader's thread, or at once on this one if
+    /// it has ended.
+    ///
+    /// The result it gets has no output; [`read`](Self::read) has. A process that can no longer
+    /// be observed never ends.
+    pub fn on_exit(&self, callback: impl Fn(&str, &ExecResult) + Send + Sync + 'static) {
+        let shared = self.shared();
+        let state = shared.state();
+        match state.outcome {
+            Outcome::Running => shared.callbacks.add_exit(Arc::new(callback)),
+            Outcome::Ended(ended) => {
+                drop(state);
+                shared
+                    .callbacks
+                    .contain(|| callback(&shared.id, &ended.into_result()));
+            }
+            Outcome::Failed(_) => {}
+        }
+    }
+
+    /// How many of its callbacks have panicked.
+    #[must_use]
+    pub fn callback_panics(&self) -> u64 {
+        self.shared().callbacks.panics() + self.shared().of_container.panics()
+    }
+}
+
+impl Container {
+    /// Calls `callback` with each further piece of standard output of every process that is
+    /// detached through this handle or a clone of it.
+    pub fn on_stdout(&self, callback: impl Fn(&str, &[u8]) + Send + Sync + 'static) {
+        self.callbacks()
+            .add_output(StreamKind::Stdout, Arc::new(callback));
+    }
+
+    /// The same for standard error.
+    pub fn on_stderr(&self, callback: impl Fn(&str, &[u8]) + Send + Sync + 'static) {
+        self.callbacks()
+            .add_output(StreamKind::Stderr, Arc::new(callback));
+    }
+
+    /// Calls `callback` at the end of every process that is detached through this handle or a
+    /// clone of it.
+    pub fn on_exit(&self, callback: impl Fn(&str, &ExecResult) + Send + Sync + 'static) {
+        self.callbacks().add_exit(Arc::new(callback));
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held: callbacks run without it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers a callback unless there is nothing more to come.
+    fn on_output(&self, stream: StreamKind, callback: OnOutput) {
+        let state = self.state();
+        if let Outcome::Running = state.outcome {
+            self.callbacks.add_output(stream, callback);
+        }
+    }
+
+    /// The reader's work, to the end of the command.
+    fn follow(&self, mut started: Started) {
+        let mut text = Splitters::default();
+        let outcome = started.attached.finish(&mut |stream, piece| {
+            self.take_in(stream, &text.push(stream, piece));
+        });
+        for (stream, rest) in text.finish() {
+            self.take_in(stream, &rest);
+        }
+        // Its connection and its hold on the sandbox go before anybody hears of the end.
+        drop(started);
+        let ended = match outcome {
+            Ok(ended) => {
+                self.state().outcome = Outcome::Ended(ended);
+                Some(ended)
+            }
+            Err(error) => {
+                self.state().outcome = Outcome::Failed(Some(error));
+                None
+            }
+        };
+        self.changed.notify_all();
+        if let Some(ended) = ended {
+            let result = ended.into_result();
+            self.callbacks.exit(&self.id, &result);
+            self.of_container.exit(&self.id, &result);
+        }
+        self.callbacks.clear();
+    }
+
+    fn take_in(&self, stream: StreamKind, piece: &[u8]) {
+        if piece.is_empty() {
+            return;
+        }
+        self.state().ring.push(stream, piece);
+        self.callbacks.output(&self.id, stream, piece);
+        self.of_container.output(&self.id, stream, piece);
+    }
+}
+
+impl State {
+    fn take_result(&mut self, id: &str) -> Result<Option<ExecResult>> {
+        match &mut self.outcome {
+            Outcome::Running => Ok(None),
+            Outcome::Ended(ended) => {
+                let dropped_len = self.ring.dropped_len();
+                let BufferSnapshot { stdout, stderr } = self.ring.take();
+                Ok(Some(ExecResult {
+                    stdout,
+                    stderr,
+                    dropped_len,
+                    ..ended.into_result()
+                }))
+            }
+            Outcome::Failed(error) => {
+                let BufferSnapshot { stdout, stderr } = self.ring.take();
+                let error = error.take().unwrap_or_else(|| Error::SocketCommunication {
+                    endpoint: format!("POST /exec/{id}/start"),
+                    reason: "its failure has been reported before".to_owned(),
+                    output: Box::default(),
+                });
+                Err(error.with_output(stdout, stderr))
+            }
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.abandoner.abandon();
+        let reader = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let own = thread::current().id();
+        if let Some(reader) = reader.filter(|reader| reader.thread().id() != own) {
+            reader.thread().unpark();
+            // A callback's panic has been contained; there is no other.
+            let _panic = reader.join();
+        }
+    }
+}

@@ -1,0 +1,607 @@
+//! A shell that stays: one exec instance that runs command after command.
+//!
+//! A reader thread takes the output apart and drives what has to be done on time: it begins queued
+//! commands, makes a shell that has lost its place report, and asks the engine whether the shell is
+//! still there, since the end of an exec's output may come seconds late. Whoever waits for a result
+//! only waits, and aborts the command when the time is up (`abort.rs`).
+//!
+//! Only one command is written at a time. What a signal may cut off is then never more than that.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+use crate::container::callbacks::Callbacks;
+use crate::container::handle::Container;
+use crate::container::kill::{Marks, Scope, Signal};
+use crate::container::launch;
+use crate::container::oom;
+use crate::container::output::{Splitters, StreamKind, next_piece};
+use crate::container::patience::{Endless, Patience, Wake};
+use crate::container::result::{End, ExecResult};
+use crate::container::ring::BufferSnapshot;
+use crate::container::session::marker::Nonce;
+use crate::container::session::state::{Cause, Job, Poll, State, Ticket};
+use crate::container::session::text::{Dialect, Hello};
+use crate::container::target::Target;
+use crate::engine::client::Streaming;
+use crate::engine::deadline::Deadline;
+use crate::engine::exec::{self, ExecConfig};
+use crate::engine::{client::Client, containers};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::wire::frame::Demuxer;
+
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// How long a shell may take to answer its first line.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to stay awake for a result: a small command takes less time than falling asleep and
+/// being woken does.
+const AWAKE_TIME: Duration = Duration::from_micros(300);
+
+/// How long a write may wait for a shell that does not read, which only a frozen one does not.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to read on, in sum, after the shell has ended and something holds its output open.
+const DRAIN_WAIT: Duration = Duration::from_millis(200);
+
+/// How long the engine may take to say how a shell has ended whose output is closed.
+const FATE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a shell comes to that is killed, and for how long that may be the first sign of a container
+/// that stops: an engine still says then that it runs.
+const KILLED_EXIT_CODE: i32 = 137;
+const STOP_WAIT: Duration = Duration::from_millis(400);
+
+const FATE_POLL_FIRST: Duration = Duration::from_millis(2);
+const FATE_POLL_MAX: Duration = Duration::from_millis(250);
+
+/// How long one question to the engine may take before it is put again.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the killing of what is left may take when a shell is dropped.
+const DROP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to start.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) dialect: Dialect,
+    /// What is to be run, to name it in errors.
+    pub(crate) program: String,
+    pub(crate) config: ExecConfig,
+    pub(crate) marks: Marks,
+}
+
+/// A resident shell and the thread that reads from it.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    pub(crate) link: Arc<Link>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+    reader_id: ThreadId,
+    /// Keeps a guarded sandbox from being removed under the shell.
+    _sandbox: Container,
+}
+
+/// What the reader and the callers share.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) target: Target,
+    socket: Arc<UnixStream>,
+    state: Mutex<State>,
+    pub(crate) changed: Condvar,
+    callbacks: Callbacks,
+    command: Vec<String>,
+    program: String,
+}
+
+impl Shell {
+    pub(crate) fn start(sandbox: &Container, launch: Launch) -> Result<Self> {
+        let Launch {
+            dialect,
+            program,
+            mut config,
+            marks,
+        } = launch;
+        let state = State::new(dialect, marks.limit_kib());
+        let mut target = sandbox.target(config.user.clone(), marks);
+        config.env.push(target.marks.variable());
+        config.stdin = true;
+        target.exec_id = exec::create(&target.client, &target.container, &config)?;
+        let streaming = exec::start(&target.client, &target.exec_id, false)
+            .map_err(|error| launch::start_error(error, &config.command))?;
+        let socket = streaming.body.connection().share();
+        socket
+            .set_write_timeout(Some(WRITE_TIMEOUT))
+            .map_err(|error| Error::io("set a socket's timeout", error))?;
+        let link = Arc::new(Link {
+            target,
+            socket,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            callbacks: Callbacks::default(),
+            command: config.command,
+            program,
+        });
+        let reader = thread::Builder::new()
+            .name("pocketdock-shell".to_owned())
+            .spawn({
+                let link = Arc::clone(&link);
+                move || Reader::new(&link, streaming).run()
+            })
+            .map_err(|error| Error::io("start a thread", error))?;
+        let shell = Shell {
+            link,
+            reader_id: reader.thread().id(),
+            reader: Mutex::new(Some(reader)),
+            _sandbox: sandbox.clone(),
+        };
+        shell.greet()?;
+        Ok(shell)
+    }
+
+    /// Waits until the shell is resident.
+    fn greet(&self) -> Result<()> {
+        let nonce = random_nonce()?;
+        let text = self.link.state().greet(nonce);
+        self.link.write(&text);
+        let deadline = Deadline::after(START_TIMEOUT);
+        let mut state = self
+            .link
+            .wait_until(deadline, |s| s.is_open() || s.is_closed());
+        if state.is_open() {
+            return Ok(());
+        }
+        if state.is_closed() {
+            return Err(state.closed_error());
+        }
+        Err(Error::Timeout {
+            waiting_for: format!("the first answer of '{}'", self.link.program),
+            timeout: START_TIMEOUT,
+        })
+    }
+
+    /// Takes a command; it begins when those before it have ended.
+    pub(crate) fn submit(&self, job: Job) -> Result<Ticket> {
+        let ticket = self.link.state().submit(job)?;
+        self.link.go_on()?;
+        Ok(ticket)
+    }
+
+    /// Runs a command to its end, until `timeout` has passed, or until nobody waits any more.
+    pub(crate) fn run(
+        &self,
+        job: Job,
+        timeout: Option<Duration>,
+        patience: &dyn Patience,
+    ) -> Result<ExecResult> {
+        if thread::current().id() == self.reader_id {
+            return Err(Error::invalid(
+                "call",
+                "send_and_wait",
+                "a callback cannot wait for the thread that it runs on",
+            ));
+        }
+        let deadline = Deadline::after_some(timeout);
+        let ticket = self.submit(job)?;
+        patience.wake_by(self.nudger());
+        let mut result = match self.link.wait_for(ticket, deadline, patience) {
+            Some(outcome) => outcome?,
+            None => self.give_up(ticket, timeout.unwrap_or_default())?,
+        };
+        if result.end == End::Signaled(i32::from(Signal::KILL.number())) {
+            let Target {
+                client, container, ..
+            } = &self.link.target;
+            if oom::happened(client, container) {
+                result.end = End::OomKilled;
+            }
+        }
+        Ok(result)
+    }
+
+    /// What lets those who wait ask whether they still should.
+    fn nudger(&self) -> Wake {
+        let link = Arc::clone(&self.link);
+        Box::new(move || {
+            let _seen_by_all = link.state();
+            link.changed.notify_all();
+        })
+    }
+
+    /// The time of a command is up.
+    fn give_up(&self, ticket: Ticket, timeout: Duration) -> Result<ExecResult> {
+        let late = Error::Timeout {
+            waiting_for: "the commands before this one".to_owned(),
+            timeout,
+        };
+        if self.link.state().withdraw(ticket) {
+            return Err(late);
+        }
+        self.link.abort(Some(ticket), Cause::TimedOut)?;
+        // Aborted, it has reported, or its shell has been closed.
+        self.link
+            .wait_for(ticket, Deadline::after(FATE_TIMEOUT), &Endless)
+            .unwrap_or(Err(late))
+    }
+
+    /// Aborts the command in flight, if there is one.
+    pub(crate) fn interrupt(&self) -> Result<()> {
+        self.link.abort(None, Cause::Interrupted)
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.link.target.exec_id
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.link.state().is_closed()
+    }
+
+    /// Takes the output that belongs to no result.
+    pub(crate) fn read(&self) -> BufferSnapshot {
+        self.link.state().unread().take()
+    }
+
+    pub(crate) fn callbacks(&self) -> &Callbacks {
+        &self.link.callbacks
+    }
+
+    /// Ends the shell with everything that came from it.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.link.hang_up();
+        let killed = self.link.kill(DROP_TIMEOUT);
+        let reader = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(reader) = reader.filter(|_| thread::current().id() != self.reader_id) {
+            reader.thread().unpark();
+            // A callback's panic has been contained; there is no other.
+            let _panic = reader.join();
+        }
+        match killed {
+            // With its container the shell is gone, too.
+            Err(
+                Error::ContainerNotFound { .. }
+                | Error::ContainerNotRunning { .. }
+                | Error::ContainerGone { .. },
+            ) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Nobody is left to be told; what cannot be reached is gone with its sandbox.
+        let _killed = self.close();
+    }
+}
+
+pub(crate) fn random_nonce() -> Result<Nonce> {
+    let hex = host::random_hex::<8>()?;
+    let mut nonce = Nonce::default();
+    for (place, digit) in nonce.iter_mut().zip(hex.bytes()) {
+        *place = digit;
+    }
+    Ok(nonce)
+}
+
+impl Link {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while the lock is held: callbacks run without it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change that makes `is_so` true, or for the deadline.
+    pub(crate) fn wait_until(
+        &self,
+        deadline: Deadline,
+        is_so: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        while !is_so(&state) && !deadline.has_passed() {
+            let most = deadline.at_most(Duration::from_secs(3600));
+            let waited = self.changed.wait_timeout(state, most);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state
+    }
+
+    /// The outcome of a command; `None` if the deadline passes before, or nobody waits.
+    fn wait_for(
+        &self,
+        ticket: Ticket,
+        deadline: Deadline,
+        patience: &dyn Patience,
+    ) -> Option<Result<ExecResult>> {
+        let is_over = |s: &State| s.has_result(ticket) || s.is_closed();
+        let began = Instant::now();
+        while began.elapsed() < AWAKE_TIME && !is_over(&self.state()) {
+            thread::yield_now();
+        }
+        let mut state = self.wait_until(deadline, |s| is_over(s) || patience.is_over());
+        match state.take_result(ticket) {
+            None if state.is_closed() => Some(Err(state.closed_error())),
+            outcome => outcome,
+        }
+    }
+
+    /// Begins the next command if none is in flight.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        let text = {
+            let mut state = self.state();
+            if !state.wants_to_begin() {
+                return Ok(());
+            }
+            state.begin(random_nonce()?)
+        };
+        if let Some(text) = text {
+            self.write(&text);
+            self.state().written();
+        }
+        Ok(())
+    }
+
+    /// Writes to the shell. One that cannot be written to is hung up on, which its reader sees.
+    pub(crate) fn write(&self, text: &[u8]) {
+        let mut socket = &*self.socket;
+        if socket.write_all(text).is_err() {
+            self.hang_up();
+        }
+    }
+
+    fn hang_up(&self) {
+        let _closed_already = self.socket.shutdown(Shutdown::Both);
+    }
+
+    /// Kills the shell and everything that came from it.
+    pub(crate) fn kill(&self, timeout: Duration) -> Result<()> {
+        let mut target = self.target.clone();
+        target.client = target.client.with_timeout(timeout);
+        target.kill(Signal::KILL, Scope::Tree)
+    }
+
+    /// Closes the shell because of `error`.
+    pub(crate) fn fail(&self, error: Error) {
+        self.state().close(Err(error));
+        self.hang_up();
+        self.changed.notify_all();
+    }
+
+    fn client(&self) -> Client {
+        let client = self.target.client.clone();
+        let patience = client.timeout().min(ASK_TIMEOUT);
+        client.with_timeout(patience)
+    }
+
+    /// The error for a container that does not run, the shell with it.
+    fn container_error(&self) -> Option<Error> {
+        let container = self.target.container.to_string();
+        match containers::inspect(&self.client(), &container) {
+            Ok(found) => match found.str_at(&["State", "Status"]) {
+                Some("running") | None => None,
+                Some(status) => Some(Error::ContainerNotRunning {
+                    container,
+                    status: status.to_owned(),
+                }),
+            },
+            Err(Error::ContainerNotFound { container }) => Some(Error::ContainerGone {
+                container,
+                output: Box::default(),
+            }),
+            Err(error) => Some(error),
+        }
+    }
+}
+
+/// The work of the reader thread.
+struct Reader<'a> {
+    link: &'a Link,
+    streaming: Streaming,
+    demuxer: Demuxer,
+    text: Splitters,
+}
+
+/// What one look at the output has brought.
+enum Step {
+    Output,
+    Nothing,
+    End,
+}
+
+impl<'a> Reader<'a> {
+    fn new(link: &'a Link, streaming: Streaming) -> Self {
+        Reader {
+            link,
+            streaming,
+            demuxer: Demuxer::default(),
+            text: Splitters::default(),
+        }
+    }
+
+    fn run(mut self) {
+        let fate = self.follow();
+        let fate = match fate {
+            Ok(exit_code) => self.check_launch(exit_code),
+            Err(error) => Err(error),
+        };
+        self.link.state().close(fate);
+        self.link.hang_up();
+        self.link.changed.notify_all();
+    }
+
+    /// Reads to the end of the shell and gives its exit code.
+    fn follow(&mut self) -> Result<i32> {
+        let mut buffer = vec![0; BUFFER_LEN];
+        loop {
+            let wait = self.link.state().wait();
+            match self.read(&mut buffer, wait)? {
+                Step::End => return self.fate(),
+                Step::Output => {}
+                Step::Nothing => {
+                    if self.poll()? {
+                        self.drain(&mut buffer)?;
+                        return self.fate();
+                    }
+                }
+            }
+            self.link.go_on()?;
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8], wait: Duration) -> Result<Step> {
+        let deadline = Deadline::after(wait.max(Duration::from_millis(1)));
+        self.streaming.body.connection_mut().set_deadline(deadline);
+        match self.streaming.body.read(buffer) {
+            Ok(0) => Ok(Step::End),
+            Ok(n) => {
+                self.deliver(buffer.get(..n).unwrap_or_default())?;
+                Ok(Step::Output)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut
+                | io::ErrorKind::Interrupted => Ok(Step::Nothing),
+                // The engine, or we, have hung up; what the shell came to is asked for.
+                _ => Ok(Step::End),
+            },
+        }
+    }
+
+    /// Takes what was read apart.
+    fn deliver(&mut self, mut input: &[u8]) -> Result<()> {
+        let mut news = false;
+        while let Some((stream, piece)) =
+            next_piece(&mut self.demuxer, &mut input, &self.streaming)?
+        {
+            news |= self.pass(stream, piece);
+        }
+        if news {
+            self.link.changed.notify_all();
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, stream: StreamKind, piece: &[u8]) -> bool {
+        if !self.link.callbacks.has_output() {
+            return self.link.state().take_in(stream, piece, None);
+        }
+        let mut heard = Vec::new();
+        let news = self.link.state().take_in(stream, piece, Some(&mut heard));
+        let whole = self.text.push(stream, &heard);
+        if !whole.is_empty() {
+            let id = &self.link.target.exec_id;
+            self.link.callbacks.output(id, stream, &whole);
+        }
+        news
+    }
+
+    /// Does what is due; whether the shell turns out to have ended.
+    fn poll(&self) -> Result<bool> {
+        let poll = self.link.state().poll();
+        match poll {
+            Poll::Nothing => Ok(false),
+            Poll::Resync(text) => {
+                self.link.write(&text);
+                Ok(false)
+            }
+            Poll::Ask => self.ask(),
+        }
+    }
+
+    fn ask(&self) -> Result<bool> {
+        match exec::inspect(&self.link.client(), &self.link.target.exec_id) {
+            Ok(Some(state)) if state.running => match self.link.container_error() {
+                // The engine is busy with something else on this container.
+                Some(Error::Timeout { .. }) | None => Ok(false),
+                Some(error) => Err(error),
+            },
+            Ok(_) => Ok(true),
+            Err(Error::Timeout { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads what the shell has left behind; something else may hold the output open for ever.
+    fn drain(&mut self, buffer: &mut [u8]) -> Result<()> {
+        let mut left = DRAIN_WAIT;
+        while !left.is_zero() {
+            let began = Instant::now();
+            match self.read(buffer, left)? {
+                Step::Output => left = left.saturating_sub(began.elapsed()),
+                Step::Nothing | Step::End => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// How a shell has ended whose output has.
+    fn fate(&self) -> Result<i32> {
+        let deadline = Deadline::after(FATE_TIMEOUT);
+        let stopping = Deadline::after(STOP_WAIT);
+        let mut interval = FATE_POLL_FIRST;
+        loop {
+            let found = exec::inspect(&self.link.client(), &self.link.target.exec_id)?;
+            let code = found.and_then(|state| state.exit_code.filter(|_| !state.running));
+            if code.is_some() || FATE_POLL_MAX <= interval {
+                if let Some(error) = self.link.container_error() {
+                    return Err(error);
+                }
+            }
+            match code {
+                Some(KILLED_EXIT_CODE) if !stopping.has_passed() => {}
+                Some(code) => return Ok(code),
+                None if deadline.has_passed() => return Err(self.cut_short()),
+                None => {}
+            }
+            // The engine has no way to call back. Whoever closes the shell unparks.
+            thread::park_timeout(interval);
+            interval = (interval * 2).min(FATE_POLL_MAX);
+        }
+    }
+
+    fn cut_short(&self) -> Error {
+        Error::SocketCommunication {
+            endpoint: self.streaming.endpoint.clone(),
+            reason: "the output has ended, but the shell has not".to_owned(),
+            output: Box::default(),
+        }
+    }
+
+    /// Tells a shell that could not be started from one that has ended.
+    fn check_launch(&self, exit_code: i32) -> Result<i32> {
+        let state = self.link.state();
+        if state.hello().is_some() {
+            return Ok(exit_code);
+        }
+        let text = state.launch_text().to_vec();
+        drop(state);
+        let found = exec::inspect(&self.link.client(), &self.link.target.exec_id)?;
+        let failure = found.and_then(|found| launch::failure(&found, &text, &self.link.command));
+        let command = self.link.program.clone();
+        Err(failure.unwrap_or_else(|| match exit_code {
+            127 => Error::CommandNotFound { command },
+            _ => Error::CommandNotExecutable {
+                command,
+                reason: format!(
+                    "it ended with exit code {exit_code}: {}",
+                    String::from_utf8_lossy(&text).trim().escape_debug()
+                ),
+            },
+        }))
+    }
+}
+
+impl Link {
+    /// The shell's process ID in its container.
+    pub(crate) fn hello(&self) -> Option<Hello> {
+        self.state().hello()
+    }
+}

@@ -1,0 +1,311 @@
+//! A command on a terminal in the sandbox: [`Terminal`].
+//!
+//! Its output is one raw stream, without frames, as the terminal's line discipline leaves it; its
+//! input is keystrokes. The connection is never closed for writing only, because engines take
+//! that for the end of everything; the end of input is Ctrl-D, as on any terminal.
+//!
+//! Docker watches the input for keys that detach, by default Ctrl-P Ctrl-Q, which a shell's user
+//! types by accident. It is given a sequence that nobody types.
+//!
+//! Source: Docker Engine API, "Exec", `Tty`.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::container::exec::{Exec, Ready, ScriptFile};
+use crate::container::handle::Container;
+use crate::container::kill::{Scope, Signal};
+use crate::container::launch;
+use crate::container::result::{End, ExecResult};
+use crate::container::target::Target;
+use crate::engine::client::Streaming;
+use crate::engine::types::ExecState;
+use crate::engine::{EngineKind, containers, exec};
+use crate::error::{Error, Result};
+
+/// What makes Docker leave a terminal: control characters that no keyboard sends in this order.
+const DETACH_KEYS: &str = "ctrl-@,ctrl-^,ctrl-@,ctrl-_,ctrl-@";
+
+/// How long an engine may take to have a new terminal ready for its size, and how often it is
+/// asked meanwhile.
+const RESIZE_PATIENCE: Duration = Duration::from_secs(2);
+const RESIZE_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long an engine may go on saying that a command runs whose terminal is closed.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How much of the output is kept to tell a failed launch by.
+const LAUNCH_TEXT_MAX: usize = 4096;
+
+/// The size of a terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
+}
+
+/// A command that runs on a terminal in the sandbox.
+///
+/// Dropping it before the command has ended hangs up: the command and everything that came from
+/// it get SIGHUP and are killed if that is not enough.
+///
+/// ```no_run
+/// use pocketdock_core::{CreateOptions, TerminalSize, create_new_container};
+///
+/// let sandbox = create_new_container(&CreateOptions::new())?;
+/// let size = TerminalSize { rows: 24, columns: 80 };
+/// let mut terminal = sandbox.exec(["sh"]).terminal(size)?;
+/// terminal.handle().write(b"exit 3\r")?;
+/// let mut buffer = [0; 4096];
+/// while terminal.read(&mut buffer)? != 0 {}
+/// assert_eq!(terminal.result()?.exit_code, 3);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Terminal {
+    handle: TerminalHandle,
+    streaming: Streaming,
+    command: Vec<String>,
+    started: Instant,
+    /// The first output, which may be the engine's report of a failed launch.
+    first: Vec<u8>,
+    ended: bool,
+    _script: Option<ScriptFile>,
+    _sandbox: Container,
+}
+
+/// The way to a terminal from other threads: keystrokes, size, signals.
+#[derive(Debug, Clone)]
+pub struct TerminalHandle {
+    target: Target,
+    connection: Arc<UnixStream>,
+}
+
+impl Exec {
+    /// Starts the command on a terminal of this size.
+    ///
+    /// A timeout, `max_output` and `stdin` do not apply: whoever sits at a terminal ends its
+    /// command.
+    ///
+    /// Engine endpoints: `POST /containers/{id}/exec`, `POST /exec/{id}/start`,
+    /// `POST /exec/{id}/resize`.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Exec::run), as far as starting goes.
+    pub fn terminal(self, size: TerminalSize) -> Result<Terminal> {
+        let Ready {
+            mut target,
+            mut config,
+            script,
+            sandbox,
+            ..
+        } = self.prepare()?;
+        config.env.push(target.marks.variable());
+        config.stdin = true;
+        config.tty = true;
+        if target.kind == EngineKind::Docker {
+            DETACH_KEYS.clone_into(&mut config.detach_keys);
+        }
+        target.exec_id = exec::create(&target.client, &target.container, &config)?;
+        let started = Instant::now();
+        let streaming = exec::start(&target.client, &target.exec_id, true)
+            .map_err(|error| launch::start_error(error, &config.command))?;
+        let connection = streaming.body.connection().share();
+        let handle = TerminalHandle { target, connection };
+        handle.set_first_size(size)?;
+        Ok(Terminal {
+            handle,
+            streaming,
+            command: config.command,
+            started,
+            first: Vec::new(),
+            ended: false,
+            _script: script,
+            _sandbox: sandbox,
+        })
+    }
+}
+
+impl Terminal {
+    /// The way to this terminal from other threads.
+    #[must_use]
+    pub fn handle(&self) -> TerminalHandle {
+        self.handle.clone()
+    }
+
+    /// Waits for output and gives how much there was; 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SocketCommunication`] if the engine goes away; [`Error::CommandNotFound`] and
+    /// [`Error::CommandNotExecutable`] if the command could not be started.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let n = loop {
+            match self.streaming.body.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break 0,
+                Err(error) => return Err(self.streaming.failure(&error)),
+                Ok(n) => break n,
+            }
+        };
+        let piece = buffer.get(..n).unwrap_or_default();
+        let room = LAUNCH_TEXT_MAX
+            .saturating_sub(self.first.len())
+            .min(piece.len());
+        self.first
+            .extend_from_slice(piece.get(..room).unwrap_or_default());
+        if n == 0 {
+            self.check_launch()?;
+        }
+        Ok(n)
+    }
+
+    fn check_launch(&mut self) -> Result<()> {
+        let Target {
+            client, exec_id, ..
+        } = &self.handle.target;
+        let state = exec::inspect(client, exec_id)?;
+        match state.and_then(|state| launch::failure(&state, &self.first, &self.command)) {
+            Some(error) => {
+                self.ended = true;
+                Err(error)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How the command ended, once [`read`](Self::read) has given 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ContainerGone`] if the sandbox was removed; [`Error::Timeout`] if the command
+    /// outlives its terminal, which leaves it alone.
+    pub fn result(mut self) -> Result<ExecResult> {
+        let exit_code = self.await_end()?;
+        self.ended = true;
+        Ok(ExecResult {
+            exit_code,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            duration: self.started.elapsed(),
+            end: End::from_code(exit_code),
+            dropped_len: 0,
+        })
+    }
+
+    fn await_end(&self) -> Result<i32> {
+        let target = &self.handle.target;
+        let began = Instant::now();
+        while began.elapsed() < END_PATIENCE {
+            match exec::inspect(&target.client, &target.exec_id)? {
+                Some(ExecState {
+                    running: false,
+                    exit_code: Some(code),
+                    ..
+                }) => return Ok(code),
+                Some(_) if is_up(target)? => thread::sleep(RESIZE_PAUSE),
+                // Its sandbox has stopped under it, which kills.
+                _ => return Ok(128 + i32::from(Signal::KILL.number())),
+            }
+        }
+        let waiting_for = "the end of a command whose terminal is closed".to_owned();
+        Err(Error::Timeout {
+            waiting_for,
+            timeout: END_PATIENCE,
+        })
+    }
+}
+
+/// Whether the container runs.
+fn is_up(target: &Target) -> Result<bool> {
+    match containers::inspect(&target.client, &target.container) {
+        Ok(found) => Ok(found.bool_at(&["State", "Running"]).unwrap_or_default()),
+        Err(Error::ContainerNotFound { .. }) => Err(target.gone()),
+        Err(error) => Err(error),
+    }
+}
+
+impl TerminalHandle {
+    /// Sends keystrokes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SocketCommunication`] if the command has ended or the engine has gone.
+    pub fn write(&self, keys: &[u8]) -> Result<()> {
+        (&*self.connection)
+            .write_all(keys)
+            .map_err(|error| Error::SocketCommunication {
+                endpoint: format!("POST /exec/{}/start", self.target.exec_id),
+                reason: error.to_string(),
+                output: Box::default(),
+            })
+    }
+
+    /// Tells the terminal its size, which its programs learn by SIGWINCH.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] if the command has ended.
+    pub fn resize(&self, size: TerminalSize) -> Result<()> {
+        exec::resize(
+            &self.target.client,
+            &self.target.exec_id,
+            size.rows,
+            size.columns,
+        )
+    }
+
+    /// Sends a signal to the command or to it and everything that came from it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ExecHandle::kill`](crate::ExecHandle::kill).
+    pub fn kill(&self, signal: Signal, scope: Scope) -> Result<()> {
+        self.target.kill(signal, scope)
+    }
+
+    /// Closes the connection, which ends [`Terminal::read`] on another thread.
+    pub fn hang_up(&self) {
+        let _ended_already = self.connection.shutdown(Shutdown::Both);
+    }
+
+    /// The first size, which an engine refuses until the terminal is there.
+    fn set_first_size(&self, size: TerminalSize) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            match self.resize(size) {
+                Err(Error::Engine { .. }) if began.elapsed() < RESIZE_PATIENCE => {
+                    let Target {
+                        client, exec_id, ..
+                    } = &self.target;
+                    let state = exec::inspect(client, exec_id)?;
+                    if state.is_none_or(|state| !state.running && state.exit_code.is_some()) {
+                        return Ok(()); // It has ended already, or was never started.
+                    }
+                    thread::sleep(RESIZE_PAUSE);
+                }
+                // A terminal of the wrong size is better than none.
+                Ok(()) | Err(Error::Engine { .. }) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Nobody is left to be told. A process that survives the first ends with the second.
+            let _hung_up = self.handle.kill(Signal::HUP, Scope::Tree);
+            let _killed = self.handle.kill(Signal::KILL, Scope::Tree);
+        }
+        self.handle.hang_up();
+    }
+}

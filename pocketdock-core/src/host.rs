@@ -1,0 +1,208 @@
+//! The only reader of the environment, the clock and randomness.
+//!
+//! Everything above takes these as values, so that tests can decide them. Identity of the host
+//! comes from Linux's `/proc`; where there is none, owners cannot be told dead from alive and
+//! the functions say so with `None`.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::error::{Error, Result};
+use crate::wire::digits;
+
+/// The variables that engine discovery looks at, read once.
+///
+/// ```no_run
+/// use pocketdock_core::engine::EngineOptions;
+/// use pocketdock_core::host::Environment;
+///
+/// let mut environment = Environment::read();
+/// environment.docker_host = None; // Not meant for us.
+/// let engine = EngineOptions::new().environment(environment).connect()?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `POCKETDOCK_SOCKET`: the engine socket to use.
+    pub pocketdock_socket: Option<OsString>,
+    /// `DOCKER_HOST`, as the docker command reads it.
+    pub docker_host: Option<OsString>,
+    /// `CONTAINER_HOST`, as the podman command reads it.
+    pub container_host: Option<OsString>,
+    /// `DOCKER_CONTEXT`, as the docker command reads it.
+    pub docker_context: Option<OsString>,
+    /// `DOCKER_CONFIG`, the directory of the docker command's configuration.
+    pub docker_config: Option<OsString>,
+    /// `XDG_RUNTIME_DIR`, where rootless engines put their sockets.
+    pub runtime_dir: Option<PathBuf>,
+    /// `XDG_STATE_HOME`, where programs keep what is to outlive them.
+    pub state_home: Option<PathBuf>,
+    /// `HOME`.
+    pub home: Option<PathBuf>,
+}
+
+impl Environment {
+    /// Reads the process's own environment; an empty variable counts as unset.
+    #[must_use]
+    pub fn read() -> Self {
+        let var = |name| env::var_os(name).filter(|value| !value.is_empty());
+        Environment {
+            pocketdock_socket: var("POCKETDOCK_SOCKET"),
+            docker_host: var("DOCKER_HOST"),
+            container_host: var("CONTAINER_HOST"),
+            docker_context: var("DOCKER_CONTEXT"),
+            docker_config: var("DOCKER_CONFIG"),
+            runtime_dir: var("XDG_RUNTIME_DIR").map(PathBuf::from),
+            state_home: var("XDG_STATE_HOME").map(PathBuf::from),
+            home: var("HOME").map(PathBuf::from),
+        }
+    }
+}
+
+/// A process that can be told from every other one, before and after it, on every boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProcessIdentity {
+    /// The kernel's random name for this boot.
+    pub(crate) boot_id: String,
+    /// The process ID.
+    pub(crate) pid: u32,
+    /// When it began, in clock ticks since boot: tells a reused ID.
+    pub(crate) start_ticks: u64,
+}
+
+impl ProcessIdentity {
+    /// This process, or `None` where the system has no `/proc`.
+    pub(crate) fn own() -> Option<Self> {
+        let pid = std::process::id();
+        Some(ProcessIdentity {
+            boot_id: boot_id()?,
+            pid,
+            start_ticks: start_ticks(pid)?,
+        })
+    }
+
+    /// The identity that was written with `Display`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut fields = text.split(' ');
+        let identity = ProcessIdentity {
+            boot_id: fields.next()?.to_owned(),
+            pid: u32::try_from(digits::decimal(fields.next()?.as_bytes())?).ok()?,
+            start_ticks: digits::decimal(fields.next()?.as_bytes())?,
+        };
+        fields.next().is_none().then_some(identity)
+    }
+
+    /// Whether this very process still lives on this host. One that has ended and that nobody
+    /// has waited for does not.
+    pub(crate) fn is_alive(&self) -> bool {
+        boot_id().as_ref() == Some(&self.boot_id) && start_ticks(self.pid) == Some(self.start_ticks)
+    }
+}
+
+impl std::fmt::Display for ProcessIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.boot_id, self.pid, self.start_ticks)
+    }
+}
+
+fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// Field 22 of `/proc/PID/stat`, proc(5); `None` for a zombie, as field 3 tells. The name in
+/// field 2 may contain anything.
+fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = stat.rsplit(|&byte| byte == b')').next()?;
+    let mut fields = after_name.split(|byte| byte.is_ascii_whitespace()).skip(1);
+    let state = fields.next()?;
+    let ticks = fields.nth(18)?;
+    digits::decimal(ticks).filter(|_| !matches!(state, b"Z" | b"X"))
+}
+
+/// The time of day.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Random bytes from the system's generator.
+///
+/// # Errors
+///
+/// [`Error::Io`] if `/dev/urandom` cannot be read.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|source| Error::io("read '/dev/urandom'", source))?;
+    Ok(bytes)
+}
+
+/// `2 * N` random hexadecimal digits.
+///
+/// # Errors
+///
+/// [`Error::Io`] if `/dev/urandom` cannot be read.
+pub(crate) fn random_hex<const N: usize>() -> Result<String> {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(2 * N);
+    for byte in random_bytes::<N>()? {
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_itself_and_stays_the_same() {
+        let own = ProcessIdentity::own().unwrap();
+        assert_eq!(own.pid, std::process::id());
+        assert_eq!(Some(own), ProcessIdentity::own());
+    }
+
+    #[test]
+    fn an_identity_is_read_back_and_a_dead_one_is_told() {
+        let own = ProcessIdentity::own().unwrap();
+        assert_eq!(ProcessIdentity::parse(&own.to_string()), Some(own.clone()));
+        assert!(own.is_alive());
+        let reused = ProcessIdentity {
+            start_ticks: own.start_ticks + 1,
+            ..own.clone()
+        };
+        let rebooted = ProcessIdentity {
+            boot_id: "another".to_owned(),
+            ..own
+        };
+        assert!(!reused.is_alive() && !rebooted.is_alive());
+        for text in ["", "a 1", "a x 1", "a 1 1 1"] {
+            assert_eq!(ProcessIdentity::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zombie_is_dead() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(start_ticks(child.id()), None);
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn random_hex_has_two_digits_for_each_byte_and_differs() {
+        let (a, b) = (random_hex::<8>().unwrap(), random_hex::<8>().unwrap());
+        assert_eq!(a.len(), 16);
+        assert!(a.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(a, b);
+    }
+}

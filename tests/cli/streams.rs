@@ -1,0 +1,65 @@
+//! A stdout that no one reads, and one that takes nothing.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use crate::program::{code, pocketdock, text};
+use crate::support::fake_engine::{FakeEngine, Reply};
+
+/// What prints without an engine.
+const PRINTING: [&[&str]; 5] = [
+    &["--help"],
+    &["help", "run"],
+    &["--man"],
+    &["--completions", "bash"],
+    &["profiles", "-q"],
+];
+
+/// The write end of a stream whose read end is closed.
+fn unread() -> Stdio {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    drop(theirs);
+    Stdio::from(OwnedFd::from(ours))
+}
+
+#[test]
+fn a_closed_stdout_ends_quietly() {
+    for words in PRINTING {
+        let output = pocketdock().args(words).stdout(unread()).output().unwrap();
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn a_closed_stdout_ends_a_list_quietly_too() {
+    let engine = FakeEngine::route(|request| match request.path.as_str() {
+        "/_ping" => Reply::ping("1.41", None),
+        _ => Reply::json(200, "[]"),
+    });
+    for words in [&["list"][..], &["list", "--json"]] {
+        let mut command = pocketdock();
+        command
+            .arg("--socket")
+            .arg(engine.socket())
+            .args(words)
+            .stdout(unread());
+        let output = command.output().unwrap();
+        assert_eq!((code(&output), text(&output.stderr)), (0, ""), "{words:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let Ok(full) = File::options().write(true).open("/dev/full") else {
+        println!("skipped: no /dev/full on this machine");
+        return;
+    };
+    for words in PRINTING {
+        let stdout = Stdio::from(full.try_clone().unwrap());
+        let output = pocketdock().args(words).stdout(stdout).output().unwrap();
+        assert_eq!(code(&output), 1, "{words:?}");
+        assert!(text(&output.stderr).contains("stdout"), "{output:?}");
+    }
+}

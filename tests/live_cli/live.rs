@@ -1,0 +1,189 @@
+//! The engine under test, sandboxes that do not outlive their test, and the program.
+
+use std::env;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pocketdock_core::wire::json;
+use pocketdock_core::wire::value::Value;
+
+use crate::support::scratch::Scratch;
+use crate::support::signals::with_default_signals;
+
+/// An engine that tests may use.
+pub(crate) struct Live {
+    pub(crate) engine: String,
+    socket: String,
+    pub(crate) image: String,
+    /// Where the program keeps logs.
+    pub(crate) state: Scratch,
+}
+
+/// The engine under test, or `None`, said aloud.
+pub(crate) fn live() -> Option<Live> {
+    let (engine, socket) = (
+        env::var("POCKETDOCK_TEST_ENGINE"),
+        env::var("POCKETDOCK_TEST_SOCKET"),
+    );
+    if let (Ok(engine), Ok(socket)) = (engine, socket) {
+        let image = env::var("POCKETDOCK_TEST_IMAGE");
+        let image = image.unwrap_or_else(|_| "localhost/busybox:latest".to_owned());
+        return Some(Live {
+            engine,
+            socket,
+            image,
+            state: Scratch::new(),
+        });
+    }
+    // Past the test harness, which keeps what a passing test prints to itself.
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let line = format!("cli_live: {name} SKIPPED: POCKETDOCK_TEST_ENGINE is not set\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    None
+}
+
+impl Live {
+    /// The program, with this engine and nothing of the developer's environment.
+    pub(crate) fn pocketdock(&self, words: &[&str]) -> Command {
+        let mut command = with_default_signals(env!("CARGO_BIN_EXE_pocketdock"));
+        command
+            .env_clear()
+            .env("XDG_STATE_HOME", self.state.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.args(["--socket", &self.socket]).args(words);
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.pocketdock(words).output().expect("start pocketdock")
+    }
+
+    /// Runs it with these bytes as its input.
+    pub(crate) fn run_with_input(&self, words: &[&str], input: &[u8]) -> Output {
+        let mut child = self
+            .pocketdock(words)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // A command that does not read its input to the end closes the pipe.
+                let _ = stdin.write_all(input);
+            });
+            child.wait_with_output().unwrap()
+        })
+    }
+
+    /// Runs it with `--json` and reads what it prints.
+    pub(crate) fn json(&self, words: &[&str]) -> (Value, i32) {
+        let output = self.run(&[&["--json"], words].concat());
+        let value = json::parse(output.stdout.trim_ascii_end());
+        (
+            value.unwrap_or_else(|error| panic!("{error}: {output:?}")),
+            code(&output),
+        )
+    }
+
+    /// A sandbox that runs until the end of the test.
+    pub(crate) fn sandbox(&self) -> Sandbox<'_> {
+        self.sandbox_with(&[])
+    }
+
+    /// The same with more options.
+    pub(crate) fn sandbox_with(&self, options: &[&str]) -> Sandbox<'_> {
+        let name = unique_name();
+        let words = ["create", "--image", &self.image, "--name", &name];
+        let output = self.run(&[&words, options].concat());
+        assert_eq!(code(&output), 0, "{output:?}");
+        assert_eq!(output.stdout, format!("{name}\n").into_bytes());
+        Sandbox { live: self, name }
+    }
+
+    /// Asks the engine itself for what pocketdock has no command for.
+    pub(crate) fn post(&self, path: &str) {
+        let mut connection = UnixStream::connect(&self.socket).unwrap();
+        write!(connection, "POST {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer
+                .split(' ')
+                .nth(1)
+                .is_some_and(|code| code.starts_with('2')),
+            "{answer}"
+        );
+    }
+
+    /// Whether the engine has a sandbox of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let (list, _) = self.json(&["list"]);
+        let mut items = list.as_array().unwrap().iter();
+        items.any(|item| item.str_at(&["name"]) == Some(name))
+    }
+}
+
+/// Removed when the test is over, however it ends.
+pub(crate) struct Sandbox<'l> {
+    live: &'l Live,
+    pub(crate) name: String,
+}
+
+impl Sandbox<'_> {
+    /// `pocketdock run NAME WORDS...`
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.live
+            .run(&[&["run", self.name.as_str()], words].concat())
+    }
+}
+
+impl Drop for Sandbox<'_> {
+    fn drop(&mut self) {
+        self.live.run(&["shutdown", "--yes", "--force", &self.name]);
+    }
+}
+
+/// A name that no other test and no other process has.
+pub(crate) fn unique_name() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("pdcli-{}-{count}", std::process::id())
+}
+
+/// The exit code; dying of a signal is never right here.
+pub(crate) fn code(output: &Output) -> i32 {
+    output
+        .status
+        .code()
+        .unwrap_or_else(|| panic!("died of a signal: {output:?}"))
+}
+
+/// What a stream carried, as text.
+pub(crate) fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("text")
+}
+
+/// Reads until the child has printed this much.
+pub(crate) fn read_until(child: &mut Child, wanted: &str) {
+    let stdout = child.stdout.as_mut().unwrap();
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    while !seen.ends_with(wanted.as_bytes()) {
+        let n = stdout.read(&mut byte).unwrap();
+        assert_ne!(n, 0, "ended after {:?}", String::from_utf8_lossy(&seen));
+        seen.extend_from_slice(&byte);
+    }
+}
+
+/// Sends a signal by name, as a person would.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}

@@ -1,0 +1,243 @@
+#!/usr/bin/env bash
+# Runs every test of this repository, on a machine that may have nothing but Debian and Rust.
+#
+#   bash tests/run.sh            everything
+#   bash tests/run.sh --quick    without engines: unit tests, doc tests, `core`, `cli` and `tidy`
+#
+# Installs what is missing, starts a Docker and a Podman of its own (tests/engines.sh: a running
+# engine is never touched), makes the images with no registry (tests/base-images.sh), runs the same
+# `live` suites on both engines, builds the minimal-python image on both and runs code in it, and
+# stops what it started, whatever happens. The last line is the sum: `N passed, N failed`, with `, N
+# skipped` when tests were; the exit code is 0 only when nothing failed. Needs root for the engines.
+# Keeps nothing but the target directory and the Debian tree in
+# ${XDG_CACHE_HOME:-$HOME/.cache}/pocketdock-tests.
+#
+# The live suites read: POCKETDOCK_TEST_ENGINE (docker or podman), POCKETDOCK_TEST_SOCKET, and the
+# images POCKETDOCK_TEST_IMAGE (busybox), POCKETDOCK_TEST_DEBIAN_IMAGE (bash and dash) and
+# POCKETDOCK_TEST_PYTHON_IMAGE.
+set -euo pipefail
+export PATH=$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+# shellcheck source=tests/engines.sh
+. tests/engines.sh
+# shellcheck source=tests/base-images.sh
+. tests/base-images.sh
+
+ENGINES=(docker podman)
+RUST_VERSION_MIN=1.85
+# A command and the Debian package that has it.
+TOOLS=(
+    awk:mawk curl:curl debootstrap:debootstrap git:git ip:iproute2 iptables:iptables
+    ps:procps python3:python3
+    catatonit:catatonit conmon:conmon dockerd:docker.io netavark:netavark podman:podman runc:runc
+)
+
+passed=0
+failed=0
+skipped=0
+scratch=
+preparing_pid=
+
+step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+
+clean_up() {
+    [ -n "$scratch" ] || return 0
+    # Interrupted while the engines start: nothing more may start behind our back.
+    if [ -n "$preparing_pid" ]; then
+        kill "$preparing_pid" 2>/dev/null || true
+        wait "$preparing_pid" 2>/dev/null || true
+    fi
+    stop_engines "$scratch/engines"
+    rm -rf "$scratch"
+    scratch=
+}
+
+# Tools Debian keeps off the path, too.
+installed() { # COMMAND
+    command -v "$1" >/dev/null || [ -x "/usr/libexec/podman/$1" ] || [ -x "/usr/lib/podman/$1" ]
+}
+
+apt_install() { # PACKAGE...
+    step "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+install_packages() {
+    local tool missing=()
+    for tool in "${TOOLS[@]}"; do
+        installed "${tool%:*}" || missing+=("${tool#*:}")
+    done
+    if ! command -v cc >/dev/null || [ ! -e /usr/include/stdlib.h ]; then
+        missing+=(gcc libc6-dev)
+    fi
+    # A busybox that needs shared libraries would not run in an image of its own.
+    if [ ! -x /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then missing+=(busybox-static); fi
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    apt-get update -qq
+    apt_install "${missing[@]}"
+}
+
+rust_is_recent() {
+    command -v cargo >/dev/null || return 1
+    dpkg --compare-versions "$(cargo --version | awk '{print $2}')" ge "$RUST_VERSION_MIN"
+}
+
+# Debian 13 and later have a Rust that is recent enough; before that it is the user's to choose.
+install_rust() {
+    rust_is_recent && return
+    local candidate
+    candidate=$(apt-cache policy rustc | awk '/Candidate:/ {print $2}')
+    if command -v cargo >/dev/null ||
+        ! dpkg --compare-versions "${candidate:-0}" ge "$RUST_VERSION_MIN"; then
+        echo "tests: needs Rust $RUST_VERSION_MIN or later, see https://rustup.rs" >&2
+        return 1
+    fi
+    apt_install rustc cargo
+}
+
+# Runs cargo and adds its result lines to the sum. A run that fails with no failed test did not even
+# compile, or died: it counts as one failure. A test that cannot do its work on this machine prints
+# SKIPPED and passes: it counts as skipped. So do all tests of a suite that prints SKIPPED SUITE.
+cargo_test() { # ARGUMENT...
+    local log=$scratch/cargo.log status=0 counts run_passed run_failed run_skipped filtered=0
+    # A test that runs itself in a process of its own prints a result line, too, which leaves out
+    # all others. One that is left out by --skip, or all but one by a name, is our own doing.
+    case " $* " in *" -- engine_loss "*) filtered=1 ;; esac
+    cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+    counts=$(awk -v filtered="$filtered" '
+        /SKIPPED: / { skipped++ }
+        /SKIPPED SUITE: / { suite_skipped = 1 }
+        /^test result: / && (filtered || / [01] filtered out/) {
+            for (i = 2; i <= NF; i++) {
+                if (suite_skipped && $i == "passed;") skipped += $(i - 1)
+                if ($i == "passed;") passed += $(i - 1)
+                if ($i == "failed;") failed += $(i - 1)
+                if ($i == "ignored;") ignored += $(i - 1)
+            }
+            suite_skipped = 0
+        }
+        END { print passed - skipped, failed + 0, ignored + skipped }' "$log")
+    read -r run_passed run_failed run_skipped <<<"$counts"
+    if [ "$status" -ne 0 ] && [ "$run_failed" -eq 0 ]; then run_failed=1; fi
+    passed=$((passed + run_passed))
+    failed=$((failed + run_failed))
+    skipped=$((skipped + run_skipped))
+}
+
+# One test that is a command.
+check() { # NAME COMMAND...
+    local name=$1
+    shift
+    if "$@" >"$scratch/check.log" 2>&1; then
+        passed=$((passed + 1))
+        echo "test $name ... ok"
+    else
+        failed=$((failed + 1))
+        echo "test $name ... FAILED"
+        tail -n 30 "$scratch/check.log"
+    fi
+}
+
+# Engines and images get ready while cargo compiles.
+prepare_engines() {
+    local engine
+    start_engines "$scratch/engines"
+    for engine in "${ENGINES[@]}"; do
+        busybox_image "$scratch/engines/$engine.sock"
+        debian_image "$scratch/engines/$engine.sock"
+    done
+}
+
+pocketdock() { # SOCKET ARGUMENT...
+    local socket=$1
+    shift
+    "${CARGO_TARGET_DIR:-target}/debug/pocketdock" --socket "$socket" "$@"
+}
+
+python_builds() { # SOCKET
+    pocketdock "$1" build minimal-python && image_exists "$1" pocketdock/minimal-python:latest
+}
+
+# The main job: exact output and the exit code of real code, and nothing left.
+python_runs() { # SOCKET
+    local output status=0
+    output=$(pocketdock "$1" run --profile minimal-python -- \
+        python3 -c 'import sys, ssl, sqlite3, ctypes; print(6 * 7); sys.exit(3)') || status=$?
+    echo "$output"
+    [ "$output" = 42 ] && [ "$status" -eq 3 ] && [ "$(pocketdock "$1" list --json)" = '[]' ]
+}
+
+# Every suite but the live ones, which would only say that they have no engine.
+suites_without_engine() {
+    awk '/^\[\[test\]\]/ { test = 1 }
+        test && $1 == "name" { gsub(/"/, "", $3); print "--test=" $3; test = 0 }' \
+        pocketdock-core/Cargo.toml pocketdock-cli/Cargo.toml | grep -v live
+}
+
+run_live() { # ENGINE
+    local socket=$scratch/engines/$1.sock
+    step "$1: minimal-python"
+    check "$1::python_builds" python_builds "$socket"
+    check "$1::python_runs" python_runs "$socket"
+    export POCKETDOCK_TEST_ENGINE=$1 POCKETDOCK_TEST_SOCKET=$socket
+    export POCKETDOCK_TEST_IMAGE=localhost/busybox:latest
+    export POCKETDOCK_TEST_DEBIAN_IMAGE=debian:trixie-slim
+    export POCKETDOCK_TEST_PYTHON_IMAGE=pocketdock/minimal-python:latest
+    step "$1: live suites"
+    cargo_test -p pocketdock-core --test live -- --skip engine_loss
+    cargo_test -p pocketdock-cli --test cli_live
+    # The last test on an engine ends it.
+    step "$1: the engine is lost"
+    POCKETDOCK_TEST_ENGINE_PID=$(cat "$scratch/engines/$1.pid") \
+        cargo_test -p pocketdock-core --test live -- engine_loss
+}
+
+run_all() { # --quick or nothing
+    local engine suites
+    if [ "${1-}" != --quick ]; then
+        prepare_engines >"$scratch/prepare.log" 2>&1 &
+        preparing_pid=$!
+    fi
+    step "unit tests, doc tests, core, cli, tidy"
+    mapfile -t suites < <(suites_without_engine)
+    cargo_test --workspace --lib --bins --examples "${suites[@]}"
+    cargo_test --workspace --doc
+    [ "${1-}" != --quick ] || return 0
+    step "engines and images"
+    if ! wait "$preparing_pid"; then
+        failed=$((failed + 1))
+        tail -n 40 "$scratch/prepare.log"
+        return
+    fi
+    grep '^engines: ' "$scratch/prepare.log" || true
+    # The binary and the examples, which the live suites run.
+    if ! cargo build --locked --quiet --workspace --bins --examples; then
+        failed=$((failed + 1))
+        return
+    fi
+    for engine in "${ENGINES[@]}"; do
+        run_live "$engine"
+    done
+}
+
+if [ "${1-}" != --quick ] && [ "$(id -u)" -ne 0 ]; then
+    echo "tests: needs root to start engines; without: bash tests/run.sh --quick" >&2
+    exit 2
+fi
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if [ "${1-}" != --quick ]; then install_packages; fi
+install_rust
+scratch=$(mktemp -d /tmp/pocketdock-tests.XXXXXX)
+run_all "$@"
+step "stopping what was started"
+clean_up
+
+printf '\n%s passed, %s failed' "$passed" "$failed"
+if [ "$skipped" -gt 0 ]; then printf ', %s skipped' "$skipped"; fi
+printf '\n'
+[ "$failed" -eq 0 ]

@@ -1,0 +1,60 @@
+//! Directories that a test has to itself and that are gone when it ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// An empty directory, removed with all it holds on drop.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes a directory under the system's temporary one.
+    ///
+    /// The name is kept short: the path of a Unix socket may not be longer than 107 bytes.
+    pub fn new() -> Self {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("pd-{}-{count}", std::process::id()));
+        // What a killed run with the same process id may have left is not ours to test against.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("make a scratch directory");
+        Self { path }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of `name` inside the directory.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a file and the directories above it; returns its path.
+    pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.join(name);
+        fs::create_dir_all(path.parent().unwrap()).expect("make a directory for a file");
+        fs::write(&path, content).expect("write a scratch file");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+#[test]
+fn scratch_is_removed_on_drop() {
+    let scratch = Scratch::new();
+    let file = scratch.write("a/b", b"c");
+    assert!(file.is_file());
+    drop(scratch);
+    assert!(!file.exists());
+}
