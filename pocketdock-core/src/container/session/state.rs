@@ -355,7 +355,9 @@ impl State {
             return false;
         }
         *running.ended.of(stream) = true;
-        if stream == StreamKind::Stdout {
+        // The line that asks a shell to report may come after a report whose other half, on stderr,
+        // is still on its way: the first report is the command's own.
+        if stream == StreamKind::Stdout && running.report.is_none() {
             running.report = Report::parse(&marker.fields);
         }
         running.ended.both() && self.settle()
@@ -738,6 +740,17 @@ mod tests {
         end(&mut state, "9:s:3");
         assert!(state.has_result(first) && !state.has_result(second));
         assert_eq!(state.unread().len(), 0);
+    }
+
+    #[test]
+    fn a_second_report_that_overtakes_half_of_the_first_means_nothing() {
+        let mut state = open(Dialect::Sh);
+        let ticket = begun(&mut state);
+        take(&mut state, Stdout, &format!("\x1eE{NONCE}:7:s:3\x1e"));
+        take(&mut state, Stdout, &format!("\x1eE{NONCE}:0:s:3\x1e"));
+        take(&mut state, Stderr, &format!("\x1eE{NONCE}\x1e"));
+        assert_eq!(result(&mut state, ticket).exit_code, 7);
+        assert_eq!(state.carried.status, 7);
     }
 
     #[test]
