@@ -133,6 +133,7 @@ pub use container::output::StreamKind;
 pub use container::pool::{ContainerPool, PooledContainer};
 pub use container::process::Process;
 pub use container::profile::{ProfileInfo, list_profiles, resolve_profile};
+pub use container::progress::Progress;
 pub use container::result::{End, ExecResult};
 pub use container::ring::BufferSnapshot;
 pub use container::runner::{Runner, RunnerExec};

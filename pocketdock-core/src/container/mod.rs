@@ -6,6 +6,7 @@
 //! result, output, command, launch   what to run, and what came of it
 //! kill, helper, oom, input          what running needs beside it
 //! target, holder                    an exec to signal; input on a connection of its own
+//! progress                          how far a long transfer has come
 //! patience                          whether somebody still waits for a result
 //! attached                          an exec instance from its start to its true end
 //! handle, lifecycle                 the sandbox itself
@@ -22,6 +23,7 @@ pub mod specs;
 
 pub mod options;
 pub mod plan;
+pub mod progress;
 
 mod document;
 
