@@ -23,15 +23,15 @@ use std::fmt;
 /// Bytes in a block, the unit of which an archive is made.
 pub const BLOCK_LEN: usize = 512;
 
+/// Where the checksum stands, counted as blanks while it is being computed.
+pub(super) const CHECKSUM: std::ops::Range<usize> = 148..156;
+
 const NAME_LEN: usize = 100;
 const PREFIX_LEN: usize = 155;
 /// Width of the mode, owner, checksum and device numbers.
 const SHORT_NUMBER_LEN: usize = 8;
 /// Width of the size and the modification time.
 const LONG_NUMBER_LEN: usize = 12;
-/// Where the checksum stands, counted as blanks while it is being computed.
-const CHECKSUM: std::ops::Range<usize> = 148..156;
-
 /// What an entry is, with the target if it is a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -43,6 +43,16 @@ pub enum Kind {
     Symlink(Vec<u8>),
     /// Another name for the entry of this path, earlier in the archive.
     HardLink(Vec<u8>),
+    /// A named pipe. Like the kinds below it is read but not written.
+    Fifo,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// An entry with this type flag, which POSIX does not define. Its data are readable; POSIX
+    /// would have it taken for a file, but what known programs mean by their own flags (part of a
+    /// file, the label of a tape, an access control list) is none.
+    Other(u8),
 }
 
 /// What an archive says about one entry.
@@ -80,6 +90,8 @@ pub enum Error {
     Data,
     /// The time has 10^9 nanoseconds or more.
     Nanoseconds,
+    /// The entry is neither a file, a directory nor a link.
+    Kind,
 }
 
 impl fmt::Display for Error {
@@ -90,6 +102,7 @@ impl fmt::Display for Error {
             Self::TrailingSlash => "a slash after the path of what is no directory",
             Self::Data => "data for what is no file",
             Self::Nanoseconds => "a time with more than a second of nanoseconds",
+            Self::Kind => "what is neither a file, a directory nor a link",
         })
     }
 }
@@ -116,6 +129,14 @@ impl Header {
     #[must_use]
     pub fn symlink(path: &[u8], target: &[u8]) -> Self {
         Self::new(path, Kind::Symlink(target.to_vec()), 0o777)
+    }
+
+    /// Another name for the file `target`, owned by root, last changed in 1970.
+    ///
+    /// The target is the path of an entry earlier in the archive.
+    #[must_use]
+    pub fn hard_link(path: &[u8], target: &[u8]) -> Self {
+        Self::new(path, Kind::HardLink(target.to_vec()), 0o644)
     }
 
     fn new(path: &[u8], kind: Kind, mode: u32) -> Self {
@@ -170,7 +191,13 @@ impl Header {
     }
 
     fn check(&self) -> Result<(), Error> {
-        let is_link = matches!(self.kind, Kind::Symlink(_) | Kind::HardLink(_));
+        let is_link = match self.kind {
+            Kind::Symlink(_) | Kind::HardLink(_) => true,
+            Kind::File | Kind::Directory => false,
+            Kind::Fifo | Kind::CharDevice | Kind::BlockDevice | Kind::Other(_) => {
+                return Err(Error::Kind);
+            }
+        };
         if self.path.is_empty() || (is_link && self.target().is_empty()) {
             return Err(Error::Empty);
         }
@@ -201,7 +228,12 @@ impl Header {
     fn target(&self) -> &[u8] {
         match &self.kind {
             Kind::Symlink(target) | Kind::HardLink(target) => target,
-            Kind::File | Kind::Directory => b"",
+            Kind::File
+            | Kind::Directory
+            | Kind::Fifo
+            | Kind::CharDevice
+            | Kind::BlockDevice
+            | Kind::Other(_) => b"",
         }
     }
 
@@ -210,7 +242,11 @@ impl Header {
             Kind::File => b'0',
             Kind::HardLink(_) => b'1',
             Kind::Symlink(_) => b'2',
+            Kind::CharDevice => b'3',
+            Kind::BlockDevice => b'4',
             Kind::Directory => b'5',
+            Kind::Fifo => b'6',
+            Kind::Other(flag) => flag,
         }
     }
 
@@ -443,10 +479,7 @@ mod tests {
 
     #[test]
     fn kinds() {
-        let hard_link = Header {
-            kind: Kind::HardLink(b"dir/a".to_vec()),
-            ..Header::file(b"b", 0)
-        };
+        let hard_link = Header::hard_link(b"b", b"dir/a");
         #[rustfmt::skip] // one case per line
         let cases = [
             ("file",           Header::file(b"f", 0),              "f",  '0', ""),
@@ -474,6 +507,10 @@ mod tests {
             ("slash after file", Header::file(b"a/", 0),                                Error::TrailingSlash),
             ("data of a link",   Header { len: 1, ..Header::symlink(b"s", b"t") },      Error::Data),
             ("data of a dir",    Header { len: 1, ..Header::directory(b"d") },          Error::Data),
+            ("fifo",             Header { kind: Kind::Fifo, ..Header::file(b"a", 0) },  Error::Kind),
+            ("device",           Header { kind: Kind::CharDevice, ..Header::file(b"a", 0) }, Error::Kind),
+            ("disk",             Header { kind: Kind::BlockDevice, ..Header::file(b"a", 0) }, Error::Kind),
+            ("other",            Header { kind: Kind::Other(b'0'), ..Header::file(b"a", 0) }, Error::Kind),
             ("nanoseconds",      Header { mtime_ns: 1_000_000_000, ..Header::file(b"a", 0) }, Error::Nanoseconds),
         ];
         for (name, header, want) in cases {

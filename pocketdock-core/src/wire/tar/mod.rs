@@ -7,4 +7,9 @@
 //! Source: POSIX.1-2017, `pax`, "ustar Interchange Format" and "pax Header Block".
 
 pub mod header;
+pub mod read;
 pub mod write;
+
+pub use self::header::{Header, Kind};
+pub use self::read::{Entry, Reader};
+pub use self::write::Writer;

@@ -353,7 +353,6 @@ with tarfile.open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as ar
         let x = |n: usize| "x".repeat(n).into_bytes();
         let split = [b"dir/".to_vec(), x(90), b"/".to_vec(), x(90)].concat();
         let long = [x(150), b"/".to_vec(), x(150)].concat();
-        let hard_link = |target: &[u8]| Kind::HardLink(target.to_vec());
         vec![
             file(b"plain", b"hello\n"),
             (
@@ -376,20 +375,8 @@ with tarfile.open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as ar
             (Header::directory(&[x(200), b"/sub".to_vec()].concat()), b""),
             (Header::symlink(b"link", b"plain"), b""),
             (Header::symlink(b"long-link", &x(300)), b""),
-            (
-                Header {
-                    kind: hard_link(b"plain"),
-                    ..Header::file(b"hard", 0)
-                },
-                b"",
-            ),
-            (
-                Header {
-                    kind: hard_link(&long),
-                    ..Header::file(b"long-hard", 0)
-                },
-                b"",
-            ),
+            (Header::hard_link(b"hard", b"plain"), b""),
+            (Header::hard_link(b"long-hard", &long), b""),
             file("na\u{ef}ve \u{1f980}".as_bytes(), b"utf-8"),
             file(b"bytes \xff\xfe", b"not utf-8"),
             file(&[0xff; 101], b"long, not utf-8"),
@@ -507,6 +494,9 @@ with tarfile.open(sys.argv[1], encoding="utf-8", errors="surrogateescape") as ar
             Kind::HardLink(target) => ('1', &target[..]),
             Kind::Symlink(target) => ('2', &target[..]),
             Kind::Directory => ('5', &b""[..]),
+            Kind::Fifo | Kind::CharDevice | Kind::BlockDevice | Kind::Other(_) => {
+                panic!("{header:?} cannot be written")
+            }
         };
         let mtime = match (header.mtime_s, header.mtime_ns) {
             (-2, 500_000_000) => "-1.5".to_owned(),
