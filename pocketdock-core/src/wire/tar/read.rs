@@ -330,6 +330,7 @@ fn at_most(len: u64, limit: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::header::Kind;
     use super::super::write::Writer;
     use super::*;
 
@@ -364,9 +365,61 @@ mod tests {
         }
     }
 
-    /// Entries of all kinds, with everything that needs more than an ustar block.
+    fn error_of(archive: &[u8]) -> String {
+        let (_, error) = read_all(archive);
+        error.map_or_else(|| "none".to_owned(), |error| error.to_string())
+    }
+
+    /// A block with these fields, and the right checksum.
+    fn block(path: &str, flag: u8, fields: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut block = vec![0; BLOCK_LEN];
+        let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, path.as_bytes());
+        put(100, b"0000644\0");
+        put(156, &[flag]);
+        for (at, bytes) in fields {
+            put(*at, bytes);
+        }
+        put(148, b"        ");
+        let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        block
+    }
+
+    /// A header with data behind it, filled to whole blocks.
+    fn with_data(path: &str, flag: u8, data: &[u8]) -> Vec<u8> {
+        let size = format!("{:011o}\0", data.len());
+        let mut blocks = block(path, flag, &[(124, size.as_bytes()), (257, b"ustar\x0000")]);
+        blocks.extend_from_slice(data);
+        blocks.resize(blocks.len().next_multiple_of(BLOCK_LEN), 0);
+        blocks
+    }
+
+    fn record(key: &str, value: &[u8]) -> Vec<u8> {
+        let rest_len = key.len() + value.len() + 3;
+        let mut len = rest_len;
+        while len != rest_len + len.to_string().len() {
+            len = rest_len + len.to_string().len();
+        }
+        [format!("{len} {key}=").as_bytes(), value, b"\n"].concat()
+    }
+
+    fn pax(flag: u8, records: &[(&str, &str)]) -> Vec<u8> {
+        let records = records
+            .iter()
+            .map(|(key, value)| record(key, value.as_bytes()));
+        with_data("pax", flag, &records.collect::<Vec<_>>().concat())
+    }
+
+    const END: [u8; 2 * BLOCK_LEN] = [0; 2 * BLOCK_LEN];
+
+    fn ended(blocks: &[Vec<u8>]) -> Vec<u8> {
+        [&blocks.concat(), &END[..]].concat()
+    }
+
+    /// Entries with everything that needs more than one block, and what they are read back as.
     fn written() -> (Vec<Found>, Vec<u8>) {
-        let long = [&[b'd'; 150][..], b"/", &[b'f'; 150]].concat();
+        let long = [&[b'd'; 90][..], b"/", &[b'f'; 101]].concat();
         let headers = [
             (Header::directory(b"dir/"), &b""[..]),
             (Header::file(b"dir/empty", 0), b""),
@@ -374,57 +427,83 @@ mod tests {
                 Header {
                     mode: 0o4755,
                     uid: 1000,
-                    gid: 100,
-                    ..Header::file(b"dir/one", 1)
+                    gid: 1 << 40,
+                    ..Header::file(&long, 1)
                 },
                 b"x",
             ),
-            (Header::file(&long, 513), &[b'l'; 513]),
-            (Header::file("na\u{ef}ve".as_bytes(), 512), &[b'u'; 512]),
-            (Header::file(&[0xff; 101], 3), b"raw"),
-            (Header::symlink(b"link", b"../dir"), b""),
-            (Header::symlink(b"long-link", &long), b""),
-            (Header::hard_link(b"hard", b"dir/one"), b""),
-            (Header::hard_link(b"long-hard", &long), b""),
             (
                 Header {
                     mtime_s: -2,
-                    mtime_ns: 500_000_000,
-                    ..Header::file(b"before", 0)
+                    mtime_ns: 5,
+                    ..Header::file(b"before", 513)
                 },
-                b"",
+                &[b'l'; 513],
             ),
-            (
-                Header {
-                    mtime_s: 1 << 34,
-                    mtime_ns: 1,
-                    ..Header::file(b"after", 0)
-                },
-                b"",
-            ),
-            (
-                Header {
-                    uid: 4_000_000_000,
-                    gid: u64::MAX,
-                    ..Header::file(b"owner", 0)
-                },
-                b"",
-            ),
+            (Header::symlink(b"link", &long), b""),
+            (Header::hard_link(b"hard", &long), b""),
         ];
         let mut writer = Writer::new(Vec::new());
         for (header, mut data) in headers.iter().map(|(header, data)| (header, *data)) {
             writer.append(header, &mut data).unwrap();
         }
-        let entries = headers
-            .map(|(header, data)| (header, data.to_vec()))
-            .to_vec();
-        (entries, writer.finish().unwrap())
+        let entries = headers.map(|(header, data)| (header, data.to_vec()));
+        (entries.to_vec(), writer.finish().unwrap())
     }
 
     #[test]
     fn what_was_written_is_read_back() {
         let (want, archive) = written();
         assert_eq!(entries(&archive), want);
+        let behind = [&archive[..], b"more"].concat();
+        let mut reader = Reader::new(behind.as_slice());
+        while reader.next_entry().unwrap().is_some() {}
+        assert_eq!(reader.position(), archive.len() as u64);
+        assert!(
+            reader.next_entry().unwrap().is_none(),
+            "the end stays the end"
+        );
+        assert_eq!(reader.into_inner(), b"more", "not a byte too many is read");
+    }
+
+    #[test]
+    fn every_header_that_is_written_is_read_back() {
+        let file = || Header::file(b"a", 0);
+        let bytes = |byte: u8, n: usize| vec![byte; n];
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            ("plain",          file()),
+            ("all mode bits",  Header { mode: 0o7777, ..file() }),
+            ("no mode bits",   Header { mode: 0, ..file() }),
+            ("octal owner",    Header { uid: 0o7_777_777, gid: 0o7_777_777, ..file() }),
+            ("wide owner",     Header { uid: 1 << 21, gid: u64::MAX, ..file() }),
+            ("octal size",     Header::file(b"a", (8 << 30) - 1)),
+            ("8 GiB",          Header::file(b"a", 8 << 30)),
+            ("largest",        Header::file(b"a", u64::MAX)),
+            ("nanosecond",     Header { mtime_s: 1_700_000_000, mtime_ns: 1, ..file() }),
+            ("almost second",  Header { mtime_s: -1, mtime_ns: 999_999_999, ..file() }),
+            ("before 1970",    Header { mtime_s: -1, ..file() }),
+            ("after 2242",     Header { mtime_s: 1 << 33, ..file() }),
+            ("earliest",       Header { mtime_s: i64::MIN, ..file() }),
+            ("latest",         Header { mtime_s: i64::MAX, mtime_ns: 999_999_999, ..file() }),
+            ("accents",        Header::file("na\u{ef}ve".as_bytes(), 0)),
+            ("no UTF-8",       Header::file(b"\xff\xfe", 0)),
+            ("long no UTF-8",  Header::file(&bytes(0xff, 300), 0)),
+            ("blanks",         Header::file(b" a \n'\"\\ =", 0)),
+            ("prefix",         Header::file(&[bytes(b'p', 155), bytes(b'n', 100)].join(&b'/'), 0)),
+            ("no prefix",      Header::file(&[bytes(b'p', 156), bytes(b'n', 100)].join(&b'/'), 0)),
+            ("longest name",   Header::file(&bytes(b'x', NAME_LEN_MAX), 0)),
+            ("long target",    Header::symlink(b"s", &bytes(b'x', 4096))),
+            ("hard link",      Header::hard_link(b"h", &bytes(b'x', 101))),
+            ("directory",      Header::directory(b"d/")),
+        ];
+        for (name, header) in cases {
+            let archive = header.encode().unwrap();
+            let mut reader = Reader::new(archive.as_slice());
+            let read = reader.next_entry().unwrap().unwrap();
+            assert_eq!(*read.header(), header, "{name}");
+            assert_eq!(read.data_left(), header.len, "{name}");
+        }
     }
 
     #[test]
@@ -436,5 +515,377 @@ mod tests {
             assert!(cut, "prefix of {len}: {error:?}");
             assert!(want.starts_with(&found), "prefix of {len}");
         }
+    }
+
+    #[test]
+    fn where_an_archive_may_end() {
+        let file = with_data("a", b'0', b"abc");
+        let announced = [pax(b'x', &[("path", "b")]), file.clone()].concat();
+        let zeros = |n: usize| vec![0; n];
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, Vec<u8>, usize, &str); 17] = [
+            ("nothing",                zeros(0),                              0, "the archive is cut short after 0 bytes"),
+            ("one zero block",         zeros(512),                            0, "the archive is cut short after 512 bytes"),
+            ("empty archive",          zeros(1024),                           0, "none"),
+            ("padded to a record",     zeros(10_240),                         0, "none"),
+            ("garbage behind the end", [zeros(1024), vec![1; 600]].concat(),  0, "none"),
+            ("lone zero block",        [zeros(512), file.clone()].concat(),   0, "no tar header at byte 0 of the archive"),
+            ("in the header",          file[..511].to_vec(),                  0, "the archive is cut short after 511 bytes"),
+            ("before the data",        file[..512].to_vec(),                  0, "the archive is cut short after 512 bytes"),
+            ("in the data",            file[..514].to_vec(),                  0, "the archive is cut short after 514 bytes"),
+            ("before the padding",     file[..515].to_vec(),                  1, "the archive is cut short after 515 bytes"),
+            ("in the padding",         file[..1023].to_vec(),                 1, "the archive is cut short after 1023 bytes"),
+            ("without the end",        file.clone(),                          1, "the archive is cut short after 1024 bytes"),
+            ("in the end",             [file.clone(), zeros(1023)].concat(),  1, "the archive is cut short after 2047 bytes"),
+            ("whole",                  [file.clone(), zeros(1024)].concat(),  1, "none"),
+            ("in the records",         announced[..514].to_vec(),             0, "the archive is cut short after 514 bytes"),
+            ("behind the records",     announced[..1024].to_vec(),            0, "the archive is cut short after 1024 bytes"),
+            ("not a tar",              vec![b'x'; 2000],                      0, "no tar header at byte 0 of the archive"),
+        ];
+        for (name, archive, n_entries, want) in cases {
+            let (found, _) = read_all(archive.as_slice());
+            assert_eq!(found.len(), n_entries, "{name}");
+            assert_eq!(error_of(&archive), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn kinds() {
+        let target: &[(usize, &[u8])] = &[(157, b"target")];
+        let link = || b"target".to_vec();
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &str, u8, &[(usize, &[u8])], Kind); 16] = [
+            ("file",              "a",  b'0', &[],    Kind::File),
+            ("old file",          "a",  0,    &[],    Kind::File),
+            ("contiguous file",   "a",  b'7', &[],    Kind::File),
+            ("v7 directory",      "a/", 0,    &[],    Kind::Directory),
+            ("file with a slash", "a/", b'0', &[],    Kind::Directory),
+            ("directory",         "a",  b'5', &[],    Kind::Directory),
+            ("hard link",         "a",  b'1', target, Kind::HardLink(link())),
+            ("symlink",           "a",  b'2', target, Kind::Symlink(link())),
+            ("symlink, slash",    "a/", b'2', target, Kind::Symlink(link())),
+            ("terminal",          "a",  b'3', &[],    Kind::CharDevice),
+            ("disk",              "a",  b'4', &[],    Kind::BlockDevice),
+            ("fifo",              "a",  b'6', &[],    Kind::Fifo),
+            ("GNU's label",       "a",  b'V', &[],    Kind::Other(b'V')),
+            ("part of a file",    "a",  b'M', &[],    Kind::Other(b'M')),
+            ("reserved",          "a",  b'8', &[],    Kind::Other(b'8')),
+            ("no flag at all",    "a",  0xff, &[],    Kind::Other(0xff)),
+        ];
+        for (name, path, flag, fields, want) in cases {
+            let found = entries(&ended(&[block(path, flag, fields)]));
+            assert_eq!(found[0].0.kind, want, "{name}");
+            assert_eq!(found[0].0.path, path.as_bytes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_files_and_unknown_kinds_have_data() {
+        let size: (usize, &[u8]) = (124, b"00000001000\0");
+        let next = with_data("next", b'0', b"");
+        for flag in *b"123456" {
+            let archive = ended(&[block("a", flag, &[size, (157, b"t")]), next.clone()]);
+            let found = entries(&archive);
+            assert_eq!((found[0].0.len, found.len()), (0, 2), "flag {flag}");
+        }
+        for flag in *b"07V\0" {
+            let found = entries(&ended(&[with_data("a", flag, b"data"), next.clone()]));
+            assert_eq!(
+                (&found[0].1[..], found.len()),
+                (&b"data"[..], 2),
+                "flag {flag}"
+            );
+        }
+        let directory_with_data = error_of(&ended(&[with_data("a/", 0, b"data")]));
+        assert_eq!(
+            directory_with_data,
+            "an invalid size in the tar header at byte 0"
+        );
+    }
+
+    #[test]
+    fn records_go_before_the_block() {
+        let all = [
+            ("path", "long path"),
+            ("linkpath", "long target"),
+            ("size", "3"),
+            ("uid", "4000000000"),
+            ("gid", "5000000000"),
+            ("uname", "user"),
+            ("gname", "group"),
+            ("mtime", "1.25"),
+            ("comment", "no matter"),
+        ];
+        let archive = ended(&[pax(b'x', &all), with_data("short", b'0', b"abcd")]);
+        let mut reader = Reader::new(archive.as_slice());
+        let entry = reader.next_entry().unwrap().unwrap();
+        assert_eq!(
+            (entry.user_name(), entry.group_name()),
+            (&b"user"[..], &b"group"[..])
+        );
+        let mut want = Header::file(b"long path", 3);
+        (want.uid, want.gid) = (4_000_000_000, 5_000_000_000);
+        (want.mtime_s, want.mtime_ns) = (1, 250_000_000);
+        assert_eq!(*entry.header(), want);
+        let archive = ended(&[pax(b'X', &all), block("s", b'2', &[(157, b"t")])]);
+        assert_eq!(
+            entries(&archive)[0].0.kind,
+            Kind::Symlink(b"long target".to_vec())
+        );
+    }
+
+    #[test]
+    fn global_records_count_until_they_are_changed_and_local_ones_go_before() {
+        let file = || with_data("a", b'0', b"");
+        let archive = ended(&[
+            pax(b'g', &[("uid", "1"), ("gid", "2"), ("mtime", "3.5")]),
+            file(),
+            pax(b'x', &[("uid", "10"), ("mtime", "")]),
+            file(),
+            pax(b'x', &[("gid", "20")]),
+            pax(b'g', &[("gid", "4"), ("uid", "")]),
+            file(),
+            file(),
+            pax(
+                b'g',
+                &[("comment", "global headers may stand before the end")],
+            ),
+        ]);
+        let of = |(header, _): &Found| (header.uid, header.gid, header.mtime_s, header.mtime_ns);
+        let found: Vec<_> = entries(&archive).iter().map(of).collect();
+        let half = 500_000_000;
+        assert_eq!(
+            found,
+            [
+                (1, 2, 3, half),
+                (10, 2, 0, 0),
+                (0, 20, 3, half),
+                (0, 4, 3, half)
+            ]
+        );
+    }
+
+    #[test]
+    fn gnu_long_names() {
+        let name = "n".repeat(300);
+        let name_nul = format!("{name}\0");
+        let archive = ended(&[
+            with_data("././@LongLink", b'K', b"long target\0"),
+            with_data("././@LongLink", b'L', name_nul.as_bytes()),
+            block(&name[..100], b'2', &[(157, b"short")]),
+            with_data("././@LongLink", b'L', b"no NUL at the end"),
+            with_data("a", b'0', b""),
+            with_data("././@LongLink", b'L', b"cut at\0a NUL\0"),
+            with_data("a", b'0', b""),
+            with_data("././@LongLink", b'L', b"\0"),
+            with_data("empty", b'0', b""),
+            with_data("last", b'0', b""),
+        ]);
+        let found = entries(&archive);
+        let paths: Vec<_> = found.iter().map(|(header, _)| &header.path[..]).collect();
+        let want: [&[u8]; 5] = [
+            name.as_bytes(),
+            b"no NUL at the end",
+            b"cut at",
+            b"empty",
+            b"last",
+        ];
+        assert_eq!(paths, want);
+        assert_eq!(found[0].0.kind, Kind::Symlink(b"long target".to_vec()));
+    }
+
+    #[test]
+    fn sparse_files_are_refused_by_name() {
+        let file = || with_data("GNUSparseFile.7/a", b'0', b"");
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            ("old GNU",  vec![with_data("big", b'S', b"")],                                              "big"),
+            ("long",     vec![with_data("L", b'L', b"longer"), with_data("big", b'S', b"")],             "longer"),
+            ("PAX 0.0",  vec![pax(b'x', &[("GNU.sparse.size", "9")]), with_data("b", b'0', b"")],        "b"),
+            ("PAX 0.1",  vec![pax(b'x', &[("GNU.sparse.map", "0,1"), ("GNU.sparse.name", "c")]), file()], "c"),
+            ("PAX 1.0",  vec![pax(b'x', &[("GNU.sparse.name", "\u{1b}d"), ("GNU.sparse.major", "1")]), file()], "\\u{1b}d"),
+            ("star",     vec![pax(b'x', &[("SCHILY.realsize", "9")]), with_data("e", b'0', b"")],        "e"),
+            ("global",   vec![pax(b'g', &[("GNU.sparse.major", "1")]), with_data("f", b'0', b"")],       "f"),
+        ];
+        for (name, blocks, path) in cases {
+            let want = format!("'{path}' is archived as a sparse file, which cannot be unpacked");
+            assert_eq!(error_of(&ended(&blocks)), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let file = || with_data("a", b'0', b"");
+        let comment = |len: usize| record("comment", &vec![b'c'; len]);
+        // The digits of the length and the key take 17 bytes.
+        let records = |len: usize| with_data("x", b'x', &comment(len - 17));
+        let name =
+            |flag: u8, len: usize| with_data("l", flag, &[vec![b'n'; len], vec![0]].concat());
+        let in_pax = |key: &str, len: usize| with_data("x", b'x', &record(key, &vec![b'n'; len]));
+        let many = |n: usize| [vec![pax(b'x', &[]); n], vec![file()]].concat();
+        let (most, more) = (NAME_LEN_MAX, NAME_LEN_MAX + 1);
+        let too_long = |what: &str, limit: usize, at: usize| {
+            format!("{what} of more than {limit} bytes in the tar header at byte {at}")
+        };
+        let too_many = "more than 16 tar headers in a row without an entry at byte 8704";
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            ("records",          vec![records(RECORDS_LEN_MAX), file()],     "none".to_owned()),
+            ("longer records",   vec![records(RECORDS_LEN_MAX + 1), file()], too_long("records", RECORDS_LEN_MAX, 0)),
+            ("L",                vec![name(b'L', most), file()],             "none".to_owned()),
+            ("longer L",         vec![name(b'L', more), file()],             too_long("a name", most + 1, 0)),
+            ("K",                vec![name(b'K', most), file()],             "none".to_owned()),
+            ("longer K",         vec![name(b'K', more), file()],             too_long("a name", most + 1, 0)),
+            ("path",             vec![in_pax("path", most), file()],         "none".to_owned()),
+            ("longer path",      vec![in_pax("path", more), file()],         too_long("a name", most, 66_560)),
+            ("linkpath",         vec![in_pax("linkpath", most), file()],     "none".to_owned()),
+            ("longer linkpath",  vec![in_pax("linkpath", more), file()],     too_long("a name", most, 66_560)),
+            ("longer uname",     vec![in_pax("uname", more), file()],        too_long("a name", most, 66_560)),
+            ("longer gname",     vec![in_pax("gname", more), file()],        too_long("a name", most, 66_560)),
+            ("headers in a row", many(HEADERS_MAX),                          "none".to_owned()),
+            ("one more",         many(HEADERS_MAX + 1),                      too_many.to_owned()),
+        ];
+        for (name, blocks, want) in cases {
+            assert_eq!(error_of(&ended(&blocks)), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_announced_length_allocates_nothing() {
+        /// Gives what it has, and remembers how much room it was offered at most.
+        struct Measuring<'a>(&'a [u8], usize);
+        impl Read for Measuring<'_> {
+            fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+                self.1 = self.1.max(room.len());
+                self.0.read(room)
+            }
+        }
+        for flag in *b"xgLK0" {
+            let len = if b"LK".contains(&flag) {
+                NAME_LEN_MAX
+            } else {
+                RECORDS_LEN_MAX
+            };
+            let size = format!("{len:011o}\0");
+            let header = block("a", flag, &[(124, size.as_bytes())]);
+            let mut source = Measuring(&header, 0);
+            let (_, error) = read_all(&mut source);
+            assert!(
+                matches!(error, Some(Error::Truncated { len: 512 })),
+                "{error:?}"
+            );
+            assert!(source.1 <= SKIP_LEN, "room for {} bytes", source.1);
+        }
+    }
+
+    #[test]
+    fn headers_that_cannot_be_read() {
+        let file = || with_data("a", b'0', b"");
+        let damaged = |at: usize| {
+            let mut header = file();
+            header[at] ^= 1;
+            vec![header]
+        };
+        let raw = |records: &[u8]| vec![with_data("x", b'x', records), file()];
+        let field = |at: usize, bytes: &'static [u8]| vec![block("a", b'0', &[(at, bytes)])];
+        let (link, long) = (block("a", b'2', &[]), with_data("l", b'L', b"name\0"));
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            ("damaged name",      damaged(0),                              "no tar header at byte 0 of the archive"),
+            ("damaged filler",    damaged(511),                            "no tar header at byte 0 of the archive"),
+            ("damaged checksum",  damaged(153),                            "no tar header at byte 0 of the archive"),
+            ("garbage after one", vec![file(), vec![7; 512]],              "no tar header at byte 512 of the archive"),
+            ("mode",              field(100, b"64x"),                      "an invalid mode in the tar header at byte 0"),
+            ("uid",               field(108, b"-1"),                       "an invalid uid in the tar header at byte 0"),
+            ("negative gid",      field(116, &[0xff; 8]),                  "an invalid gid in the tar header at byte 0"),
+            ("negative size",     field(124, &[0xff; 12]),                 "an invalid size in the tar header at byte 0"),
+            ("size over 2^64",    field(124, b"\x80\0\0\x01"),             "an invalid size in the tar header at byte 0"),
+            ("mtime over 2^63",   field(136, b"\x80\0\0\0\x80"),           "an invalid mtime in the tar header at byte 0"),
+            ("mtime",             field(136, b"now"),                      "an invalid mtime in the tar header at byte 0"),
+            ("no target",         vec![file(), link],                      "an invalid linkname in the tar header at byte 512"),
+            ("not records",       raw(b"hello"),                           "invalid records in the PAX header at byte 0"),
+            ("size in records",   raw(&record("size", b"-1")),             "an invalid size in the tar header at byte 0"),
+            ("NUL in a path",     raw(&record("path", b"a\0b")),           "an invalid path in the tar header at byte 0"),
+            ("name for nobody",   vec![file(), long],                      "the archive ends at byte 1536 where an entry is announced"),
+            ("records, nobody",   vec![pax(b'x', &[("uid", "1")])],        "the archive ends at byte 1024 where an entry is announced"),
+        ];
+        for (name, blocks, want) in cases {
+            assert_eq!(error_of(&ended(&blocks)), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn unread_data_are_skipped() {
+        let data: Vec<u8> = (0..=250).cycle().take(3 * SKIP_LEN + 7).collect();
+        let archive = ended(&[with_data("a", b'0', &data), with_data("b", b'0', b"next")]);
+        for n_read in [0, 1, 511, 512, SKIP_LEN, data.len() - 1, data.len()] {
+            let mut reader = Reader::new(archive.as_slice());
+            let mut entry = reader.next_entry().unwrap().unwrap();
+            let mut start = vec![0; n_read];
+            entry.read_exact(&mut start).unwrap();
+            assert_eq!(start, data[..n_read]);
+            assert_eq!(entry.data_left(), (data.len() - n_read) as u64);
+            let mut next = String::new();
+            let mut entry = reader.next_entry().unwrap().unwrap();
+            entry.read_to_string(&mut next).unwrap();
+            assert_eq!(next, "next", "after {n_read} bytes");
+        }
+    }
+
+    #[test]
+    fn after_a_failure_nothing_more_is_read() {
+        let archive = ended(&[
+            with_data("a", b'0', b"abc"),
+            vec![7; 512],
+            with_data("b", b'0', b""),
+        ]);
+        let mut reader = Reader::new(archive.as_slice());
+        reader.next_entry().unwrap();
+        let failed = reader.next_entry().map(|_| ());
+        assert!(
+            matches!(failed, Err(Error::NotAHeader { at: 1024 })),
+            "{failed:?}"
+        );
+        let failed = reader.next_entry().map(|_| ());
+        assert!(matches!(failed, Err(Error::Broken)), "{failed:?}");
+    }
+
+    #[test]
+    fn data_that_end_early_are_an_error_of_the_read() {
+        let archive = with_data("a", b'0', b"abc");
+        let mut reader = Reader::new(&archive[..514]);
+        let mut entry = reader.next_entry().unwrap().unwrap();
+        let error = entry.read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(
+            error.to_string(),
+            "the archive is cut short after 514 bytes"
+        );
+        let next = reader.next_entry().map(|_| ());
+        assert!(
+            matches!(next, Err(Error::Truncated { len: 514 })),
+            "{next:?}"
+        );
+    }
+
+    #[test]
+    fn errors_become_those_of_a_read() {
+        let kind = |error: Error| io::Error::from(error).kind();
+        let refused = io::ErrorKind::PermissionDenied;
+        assert_eq!(kind(Error::Read(refused.into())), refused);
+        assert_eq!(
+            kind(Error::Truncated { len: 1 }),
+            io::ErrorKind::UnexpectedEof
+        );
+        assert_eq!(
+            kind(Error::NotAHeader { at: 0 }),
+            io::ErrorKind::InvalidData
+        );
+        assert_eq!(
+            Error::Broken.to_string(),
+            "an earlier entry of the archive could not be read"
+        );
+        let failed = Error::Read(io::Error::other("gone")).to_string();
+        assert_eq!(failed, "cannot read the archive: gone");
     }
 }

@@ -141,3 +141,115 @@ fn base_256(field: &[u8]) -> i128 {
     rest.iter()
         .fold(top, |number, &byte| (number << 8) | i128::from(byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block with these fields and, unless it is one of them, the right checksum.
+    fn block(fields: &[(usize, &[u8])]) -> [u8; BLOCK_LEN] {
+        let mut block = [0; BLOCK_LEN];
+        block[CHECKSUM].fill(b' ');
+        for (at, bytes) in fields {
+            block[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        if block[CHECKSUM] == [b' '; 8] {
+            let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+            block[CHECKSUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+        block
+    }
+
+    #[test]
+    fn numbers() {
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &[u8], Option<i128>); 22] = [
+            ("empty",            b"",                        Some(0)),
+            ("NULs",             b"\0\0\0\0",                Some(0)),
+            ("blanks",           b"    ",                    Some(0)),
+            ("NUL at the end",   b"0000644\0",               Some(0o644)),
+            ("blank at the end", b"0000644 ",                Some(0o644)),
+            ("both at the end",  b"000644 \0",               Some(0o644)),
+            ("and reversed",     b"000644\0 ",               Some(0o644)),
+            ("blanks before",    b"   644 \0",               Some(0o644)),
+            ("NULs before",      b"\0\0644\0",               Some(0o644)),
+            ("no filler",        b"777777777777",            Some(0o777_777_777_777)),
+            ("junk behind",      b"644\0junk",               Some(0o644)),
+            ("eight",            b"0000648\0",               None),
+            ("plus",             b"+644\0",                  None),
+            ("minus",            b"-644\0",                  None),
+            ("hex",              b"0x1\0",                   None),
+            ("blank within",     b"6 44\0",                  Some(6)),
+            ("256",              b"\x80\0\0\0\0\0\x01\0",    Some(256)),
+            ("widest",           b"\xbf\xff\xff\xff",        Some((1 << 30) - 1)),
+            ("minus one",        b"\xff\xff\xff\xff",        Some(-1)),
+            ("lowest",           b"\xc0\0\0\0",              Some(-(1 << 30))),
+            ("one byte",         b"\x85",                    Some(5)),
+            ("12 bytes",         b"\x80\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", Some(u64::MAX.into())),
+        ];
+        for (name, field, want) in cases {
+            assert_eq!(number(field), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn checksums() {
+        let name: (usize, &[u8]) = (0, b"\xff");
+        // 255 or -1 for the name, and 8 blanks.
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &[u8], bool); 8] = [
+            ("unsigned",        b"000777\0 ", true),
+            ("signed",          b"000377\0 ", true),
+            ("blank then NUL",  b"000777 \0", true),
+            ("blanks before",   b"   777\0 ", true),
+            ("one less",        b"000776\0 ", false),
+            ("one more",        b"001000\0 ", false),
+            ("none",            b"\0\0\0\0\0\0\0\0", false),
+            ("not a number",    b"checksum", false),
+        ];
+        for (case, checksum, is_right) in cases {
+            let block = block(&[name, (CHECKSUM.start, checksum)]);
+            assert_eq!(check_sum(&block).is_ok(), is_right, "{case}");
+        }
+    }
+
+    #[test]
+    fn formats() {
+        let names: [(usize, &[u8]); 3] = [(0, b"name"), (265, b"user"), (297, b"group")];
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &[(usize, &[u8])], &str, &str); 8] = [
+            ("v7",                &[(345, b"prefix")],                       "name",            ""),
+            ("ustar",             &[(257, b"ustar\x0000")],                  "name",            "user group"),
+            ("ustar, prefix",     &[(257, b"ustar\x0000"), (345, b"a/b")],   "a/b/name",        "user group"),
+            ("other version",     &[(257, b"ustar\0\0\0"), (345, b"a/b")],   "a/b/name",        "user group"),
+            ("old GNU, times",    &[(257, b"ustar  \0"), (345, b"14524770400\0")], "name",      "user group"),
+            ("star, times",       &[(257, b"ustar\x0000"), (345, &[b'p'; 131]), (476, b"14524770400\0"), (508, b"tar\0")],
+                                                                             &format!("{}/name", "p".repeat(131)), "user group"),
+            ("full prefix",       &[(257, b"ustar\x0000"), (345, &[b'p'; 155])], &format!("{}/name", "p".repeat(155)), "user group"),
+            ("unknown magic",     &[(257, b"USTAR\x0000"), (345, b"a/b")],   "name",            ""),
+        ];
+        for (name, fields, path, owners) in cases {
+            let block = Block::parse(&block(&[&names[..], fields].concat())).unwrap();
+            assert_eq!(String::from_utf8_lossy(&block.path), path, "{name}");
+            let found = [block.user_name, block.group_name].join(&b' ');
+            assert_eq!(String::from_utf8_lossy(&found).trim(), owners, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_type_of_a_stat_is_no_part_of_the_mode() {
+        let parsed = Block::parse(&block(&[(100, b"0104755\0")])).unwrap();
+        assert_eq!(parsed.mode, 0o4755);
+    }
+
+    #[test]
+    fn a_name_without_a_nul_fills_its_field() {
+        let fields: [(usize, &[u8]); 3] =
+            [(0, &[b'n'; 100]), (100, b"0000644\0"), (157, &[b't'; 100])];
+        let parsed = Block::parse(&block(&fields)).unwrap();
+        assert_eq!(
+            (parsed.path, parsed.target),
+            (vec![b'n'; 100], vec![b't'; 100])
+        );
+    }
+}

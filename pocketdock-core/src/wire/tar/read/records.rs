@@ -138,3 +138,108 @@ fn time(value: &[u8]) -> Option<(i64, u32)> {
     let ns = u32::try_from(total_ns.rem_euclid(NS_PER_S)).ok()?;
     Some((seconds, ns))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(input: &[u8]) -> Result<Records, Flaw> {
+        let mut records = Records::default();
+        records.read(input).map(|()| records)
+    }
+
+    #[test]
+    fn forms() {
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &[u8], Result<&[u8], Flaw>); 21] = [
+            ("none",                 b"",                            Ok(b"")),
+            ("one",                  b"10 path=a\n",                 Ok(b"a")),
+            ("the last counts",      b"10 path=a\n10 path=b\n",      Ok(b"b")),
+            ("leading zeros",        b"0012 path=a\n",               Ok(b"a")),
+            ("equals in the value",  b"12 path=a=b\n",               Ok(b"a=b")),
+            ("line feed in it",      b"12 path=a\nb\n",              Ok(b"a\nb")),
+            ("not UTF-8",            b"10 path=\xff\n",              Ok(b"\xff")),
+            ("key with a blank",     b"12 a path=b\n",               Ok(b"")),
+            ("unknown key",          b"13 LIB.x=\0\n\0\n",           Ok(b"")),
+            ("length too short",     b"8 path=a\n",                  Err(Flaw::Form)),
+            ("length too long",      b"11 path=a\n",                 Err(Flaw::Form)),
+            ("length zero",          b"0 path=a\n",                  Err(Flaw::Form)),
+            ("length of itself",     b"2 path=a\n",                  Err(Flaw::Form)),
+            ("length over 2^64",     b"99999999999999999999 path=a\n", Err(Flaw::Form)),
+            ("plus",                 b"+10 path=a\n",                Err(Flaw::Form)),
+            ("no length",            b" path=a\n",                   Err(Flaw::Form)),
+            ("no blank",             b"9path=a\n",                   Err(Flaw::Form)),
+            ("no equals",            b"10 path a\n",                 Err(Flaw::Form)),
+            ("no key",               b"7 =abc\n",                    Err(Flaw::Form)),
+            ("NUL in the key",       b"10 pat\0=a\n",                Err(Flaw::Form)),
+            ("no line feed",         b"10 path=ab",                  Err(Flaw::Form)),
+        ];
+        for (name, input, want) in cases {
+            let path = read(input).map(|records| records.path.flatten().unwrap_or_default());
+            assert_eq!(path, want.map(<[u8]>::to_vec), "{name}");
+        }
+    }
+
+    #[test]
+    fn values() {
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &[u8], Result<(), Flaw>); 12] = [
+            ("size",             b"10 size=1\n",                       Ok(())),
+            ("largest size",     b"29 size=18446744073709551615\n",    Ok(())),
+            ("size over 2^64",   b"29 size=18446744073709551616\n",    Err(Flaw::Value("size"))),
+            ("negative size",    b"11 size=-1\n",                      Err(Flaw::Value("size"))),
+            ("size with plus",   b"11 size=+1\n",                      Err(Flaw::Value("size"))),
+            ("uid",              b"9 uid=ff\n",                        Err(Flaw::Value("uid"))),
+            ("gid",              b"9 gid= 1\n",                        Err(Flaw::Value("gid"))),
+            ("mtime",            b"13 mtime=now\n",                    Err(Flaw::Value("mtime"))),
+            ("NUL in a path",    b"12 path=a\0b\n",                    Err(Flaw::Value("path"))),
+            ("NUL in a target",  b"14 linkpath=\0\n",                  Err(Flaw::Value("linkpath"))),
+            ("NUL in a user",    b"11 uname=\0\n",                     Err(Flaw::Value("uname"))),
+            ("NUL in a group",   b"11 gname=\0\n",                     Err(Flaw::Value("gname"))),
+        ];
+        for (name, input, want) in cases {
+            assert_eq!(read(input).map(|_| ()), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_without_a_value_takes_back_what_was_said() {
+        let global = read(b"10 path=a\n10 size=1\n9 uid=10\n").unwrap();
+        let said = read(b"8 path=\n9 size=2\n").unwrap().or(&global);
+        let found = (said.path, said.len, said.uid, said.gid);
+        assert_eq!(found, (Some(None), Some(Some(2)), Some(Some(10)), None));
+    }
+
+    #[test]
+    fn times() {
+        let max = i64::MAX;
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &str, Option<(i64, u32)>); 22] = [
+            ("whole",            "1700000000",            Some((1_700_000_000, 0))),
+            ("fraction",         "1.5",                   Some((1, 500_000_000))),
+            ("nanosecond",       "1.000000001",           Some((1, 1))),
+            ("tenth digit",      "1.0000000019",          Some((1, 1))),
+            ("leading zeros",    "001.050",               Some((1, 50_000_000))),
+            ("no fraction",      "1.",                    Some((1, 0))),
+            ("negative",         "-1",                    Some((-1, 0))),
+            ("rounded down",     "-1.25",                 Some((-2, 750_000_000))),
+            ("a bit before",     "-0.5",                  Some((-1, 500_000_000))),
+            ("minus zero",       "-0",                    Some((0, 0))),
+            ("latest",           "9223372036854775807.999999999", Some((max, 999_999_999))),
+            ("later",            "9223372036854775808",   None),
+            ("earliest",         "-9223372036854775808",  Some((i64::MIN, 0))),
+            ("earlier",          "-9223372036854775808.1", None),
+            ("over 2^64",        "18446744073709551616",  None),
+            ("no seconds",       ".5",                    None),
+            ("two points",       "1.2.3",                 None),
+            ("sign within",      "1.-5",                  None),
+            ("two signs",        "--1",                   None),
+            ("plus",             "+1",                    None),
+            ("exponent",         "1e9",                   None),
+            ("late letter",      "1.0000000000x",         None),
+        ];
+        for (name, input, want) in cases {
+            assert_eq!(time(input.as_bytes()), want, "{name}");
+        }
+    }
+}
