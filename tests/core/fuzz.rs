@@ -5,9 +5,11 @@
 //! gets. A failure names the number of the run; what it found belongs into the corpus.
 //!
 //! Properties: the way the bytes are split does not matter, what comes out is no longer than what
-//! went in, and what is written is read back as it was.
+//! went in, and what is written is read back as it was. Tar headers are given the right checksum
+//! after they were changed, since without it nothing behind them would be tried.
 
 use std::fs;
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use pocketdock_core::engine::exchange;
 use pocketdock_core::wire::chunked::Dechunker;
 use pocketdock_core::wire::frame::{Demuxer, Stream};
 use pocketdock_core::wire::http::{HeadReader, Method};
+use pocketdock_core::wire::tar;
 use pocketdock_core::wire::utf8::Splitter;
 use pocketdock_core::wire::value::Value;
 use pocketdock_core::wire::{base64, digits, json, size, time};
@@ -30,7 +33,7 @@ const INPUT_LEN_MAX: usize = 4096;
 
 type Target = fn(&[u8], &mut Rng);
 
-const TARGETS: [(&str, Target); 8] = [
+const TARGETS: [(&str, Target); 9] = [
     ("json", json_document),
     ("lines", json_lines),
     ("head", response_head),
@@ -39,6 +42,7 @@ const TARGETS: [(&str, Target); 8] = [
     ("utf8", utf8_pieces),
     ("text", texts),
     ("exchange", whole_exchange),
+    ("tar", tar_archive),
 ];
 
 #[test]
@@ -283,4 +287,63 @@ fn whole_exchange(input: &[u8], _: &mut Rng) {
         outcomes.iter_mut().all(|outcome| *outcome == first),
         "{outcomes:?}"
     );
+}
+
+fn tar_archive(input: &[u8], rng: &mut Rng) {
+    let mut input = input.to_vec();
+    if rng.below(8) != 0 {
+        correct_checksums(&mut input);
+    }
+    let (entries, end) = read_archive(input.as_slice());
+    let split = read_archive(FaultReader::new(&input, *rng.pick(&HARMLESS)));
+    assert_eq!(split, (entries.clone(), end));
+    let n_blocks = input.len() / tar::header::BLOCK_LEN;
+    assert!(entries.len() <= n_blocks, "each entry takes a block");
+    assert!(entries.iter().map(|(_, data)| data.len()).sum::<usize>() <= input.len());
+    for (header, data) in entries {
+        assert_eq!(header.len, data.len() as u64);
+        written_is_read_back(&header, &data);
+    }
+}
+
+/// The entries of an archive and how it ends.
+fn read_archive(source: impl Read) -> (Vec<(tar::Header, Vec<u8>)>, String) {
+    let (mut reader, mut entries) = (tar::Reader::new(source), Vec::new());
+    loop {
+        let mut entry = match reader.next_entry() {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return (entries, "whole".to_owned()),
+            Err(error) => return (entries, error.to_string()),
+        };
+        let (header, mut data) = (entry.header().clone(), Vec::new());
+        if entry.read_to_end(&mut data).is_ok() {
+            entries.push((header, data));
+        }
+    }
+}
+
+/// What the writer takes comes back from the reader; a directory gets a slash at its end.
+fn written_is_read_back(header: &tar::Header, data: &[u8]) {
+    let mut writer = tar::Writer::new(Vec::new());
+    if writer.append(header, &mut &data[..]).is_err() {
+        return;
+    }
+    let (mut entries, end) = read_archive(writer.finish().unwrap().as_slice());
+    let (mut read, read_data) = entries.pop().unwrap();
+    if header.kind == tar::Kind::Directory && !header.path.ends_with(b"/") {
+        read.path.pop();
+    }
+    assert_eq!((&read, &read_data[..], &end[..]), (header, data, "whole"));
+}
+
+/// Puts the right checksum wherever there may be a header.
+fn correct_checksums(input: &mut [u8]) {
+    for block in input.chunks_exact_mut(tar::header::BLOCK_LEN) {
+        // Few data have a NUL where a header has the end of its checksum.
+        if block[154] == 0 && block.iter().any(|&byte| byte != 0) {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+    }
 }

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod archives;
 mod asynchronous;
 mod background;
 mod bodies;

@@ -11,7 +11,7 @@ mod harness;
 
 use std::fs;
 use std::hint::black_box;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use harness::table::{self, Bound};
@@ -22,8 +22,7 @@ use pocketdock_core::wire::chunked::{self, Dechunker};
 use pocketdock_core::wire::frame::Demuxer;
 use pocketdock_core::wire::http::Method;
 use pocketdock_core::wire::json;
-use pocketdock_core::wire::tar::header::Header;
-use pocketdock_core::wire::tar::write::Writer;
+use pocketdock_core::wire::tar::{Header, Reader, Writer};
 use pocketdock_core::wire::value::Value;
 
 /// How much is decoded in one round; more than any cache holds.
@@ -55,6 +54,10 @@ fn main() {
     parser("numbers and four-letter words", &numbers(), Bound::Unbound);
     tar_writer(1024 * 1024);
     tar_writer(64 * 1024 * 1024);
+    tar_reader(1024 * 1024);
+    tar_reader(64 * 1024 * 1024);
+    // Nearly all headers: what a tree of small files costs, far above what any disk gives.
+    tar_headers();
 }
 
 /// Tells how fast `len` bytes went through `decode`.
@@ -192,4 +195,43 @@ fn tar_writer(file_len: usize) {
         }
         writer.finish().unwrap();
     });
+}
+
+fn tar_reader(file_len: usize) {
+    let archive = tar_of(file_len, LEN / file_len);
+    let work = format!("tar read, files of {} MiB", file_len >> 20);
+    let mut room = vec![0; READ_LEN];
+    tell(&work, archive.len(), Bound::AtLeast(2.0), || {
+        let mut reader = Reader::new(archive.as_slice());
+        while let Some(mut entry) = reader.next_entry().unwrap() {
+            while entry.read(&mut room).unwrap() != 0 {
+                black_box(&room);
+            }
+        }
+    });
+}
+
+fn tar_headers() {
+    let archive = tar_of(1, MIN_PARSED_LEN / 1024);
+    tell(
+        "tar read, files of one byte",
+        archive.len(),
+        Bound::Unbound,
+        || {
+            let mut reader = Reader::new(archive.as_slice());
+            while let Some(entry) = reader.next_entry().unwrap() {
+                black_box(entry.header());
+            }
+        },
+    );
+}
+
+fn tar_of(file_len: usize, count: usize) -> Vec<u8> {
+    let content = vec![b'x'; file_len];
+    let mut writer = Writer::new(Vec::new());
+    for n in 0..count {
+        let header = Header::file(format!("file-{n}").as_bytes(), file_len as u64);
+        writer.append(&header, &mut content.as_slice()).unwrap();
+    }
+    writer.finish().unwrap()
 }

@@ -14,7 +14,8 @@
 //!
 //! A name that is not UTF-8 stays in the ustar block if it fits, which all readers take as it is,
 //! and otherwise goes raw into its record, as GNU tar writes it. The standard's announcement
-//! `hdrcharset=BINARY` is left out: GNU tar 1.34 warns about it, and no reader needs it.
+//! `hdrcharset=BINARY` is left out: GNU tar 1.34 warns about it, and no reader needs it, though
+//! bsdtar 3.6 complains and exits with 1 after it has unpacked such a name.
 //!
 //! User and group names, devices, sparse files and extended attributes are not written.
 

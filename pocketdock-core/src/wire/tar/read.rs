@@ -337,6 +337,9 @@ mod tests {
     /// What an entry came out as: its header and its data.
     type Found = (Header, Vec<u8>);
 
+    /// Where a field begins, and what is in it.
+    type Field<'a> = (usize, &'a [u8]);
+
     /// Every entry up to the end, or the entries before an error.
     fn read_all(source: impl Read) -> (Vec<Found>, Option<Error>) {
         let (mut reader, mut found) = (Reader::new(source), Vec::new());
@@ -371,7 +374,7 @@ mod tests {
     }
 
     /// A block with these fields, and the right checksum.
-    fn block(path: &str, flag: u8, fields: &[(usize, &[u8])]) -> Vec<u8> {
+    fn block(path: &str, flag: u8, fields: &[Field<'_>]) -> Vec<u8> {
         let mut block = vec![0; BLOCK_LEN];
         let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, path.as_bytes());
@@ -551,10 +554,10 @@ mod tests {
 
     #[test]
     fn kinds() {
-        let target: &[(usize, &[u8])] = &[(157, b"target")];
+        let target: &[Field<'_>] = &[(157, b"target")];
         let link = || b"target".to_vec();
         #[rustfmt::skip] // one case per line
-        let cases: [(&str, &str, u8, &[(usize, &[u8])], Kind); 16] = [
+        let cases: [(&str, &str, u8, &[Field<'_>], Kind); 16] = [
             ("file",              "a",  b'0', &[],    Kind::File),
             ("old file",          "a",  0,    &[],    Kind::File),
             ("contiguous file",   "a",  b'7', &[],    Kind::File),
@@ -581,7 +584,7 @@ mod tests {
 
     #[test]
     fn only_files_and_unknown_kinds_have_data() {
-        let size: (usize, &[u8]) = (124, b"00000001000\0");
+        let size: Field<'_> = (124, b"00000001000\0");
         let next = with_data("next", b'0', b"");
         for flag in *b"123456" {
             let archive = ended(&[block("a", flag, &[size, (157, b"t")]), next.clone()]);

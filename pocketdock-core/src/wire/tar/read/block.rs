@@ -146,8 +146,11 @@ fn base_256(field: &[u8]) -> i128 {
 mod tests {
     use super::*;
 
+    /// Where a field begins, and what is in it.
+    type Field<'a> = (usize, &'a [u8]);
+
     /// A block with these fields and, unless it is one of them, the right checksum.
-    fn block(fields: &[(usize, &[u8])]) -> [u8; BLOCK_LEN] {
+    fn block(fields: &[Field<'_>]) -> [u8; BLOCK_LEN] {
         let mut block = [0; BLOCK_LEN];
         block[CHECKSUM].fill(b' ');
         for (at, bytes) in fields {
@@ -172,7 +175,7 @@ mod tests {
             ("both at the end",  b"000644 \0",               Some(0o644)),
             ("and reversed",     b"000644\0 ",               Some(0o644)),
             ("blanks before",    b"   644 \0",               Some(0o644)),
-            ("NULs before",      b"\0\0644\0",               Some(0o644)),
+            ("NULs before",      b"\0\x00644\0",            Some(0o644)),
             ("no filler",        b"777777777777",            Some(0o777_777_777_777)),
             ("junk behind",      b"644\0junk",               Some(0o644)),
             ("eight",            b"0000648\0",               None),
@@ -194,7 +197,7 @@ mod tests {
 
     #[test]
     fn checksums() {
-        let name: (usize, &[u8]) = (0, b"\xff");
+        let name: Field<'_> = (0, b"\xff");
         // 255 or -1 for the name, and 8 blanks.
         #[rustfmt::skip] // one case per line
         let cases: [(&str, &[u8], bool); 8] = [
@@ -215,9 +218,9 @@ mod tests {
 
     #[test]
     fn formats() {
-        let names: [(usize, &[u8]); 3] = [(0, b"name"), (265, b"user"), (297, b"group")];
+        let names: [Field<'_>; 3] = [(0, b"name"), (265, b"user"), (297, b"group")];
         #[rustfmt::skip] // one case per line
-        let cases: [(&str, &[(usize, &[u8])], &str, &str); 8] = [
+        let cases: [(&str, &[Field<'_>], &str, &str); 8] = [
             ("v7",                &[(345, b"prefix")],                       "name",            ""),
             ("ustar",             &[(257, b"ustar\x0000")],                  "name",            "user group"),
             ("ustar, prefix",     &[(257, b"ustar\x0000"), (345, b"a/b")],   "a/b/name",        "user group"),
@@ -244,8 +247,7 @@ mod tests {
 
     #[test]
     fn a_name_without_a_nul_fills_its_field() {
-        let fields: [(usize, &[u8]); 3] =
-            [(0, &[b'n'; 100]), (100, b"0000644\0"), (157, &[b't'; 100])];
+        let fields: [Field<'_>; 3] = [(0, &[b'n'; 100]), (100, b"0000644\0"), (157, &[b't'; 100])];
         let parsed = Block::parse(&block(&fields)).unwrap();
         assert_eq!(
             (parsed.path, parsed.target),

@@ -143,6 +143,12 @@ fn time(value: &[u8]) -> Option<(i64, u32)> {
 mod tests {
     use super::*;
 
+    /// The path that records give, or why they give none.
+    type Path<'a> = Result<&'a [u8], Flaw>;
+
+    /// Seconds and nanoseconds.
+    type Time = Option<(i64, u32)>;
+
     fn read(input: &[u8]) -> Result<Records, Flaw> {
         let mut records = Records::default();
         records.read(input).map(|()| records)
@@ -151,7 +157,7 @@ mod tests {
     #[test]
     fn forms() {
         #[rustfmt::skip] // one case per line
-        let cases: [(&str, &[u8], Result<&[u8], Flaw>); 21] = [
+        let cases: [(&str, &[u8], Path<'_>); 21] = [
             ("none",                 b"",                            Ok(b"")),
             ("one",                  b"10 path=a\n",                 Ok(b"a")),
             ("the last counts",      b"10 path=a\n10 path=b\n",      Ok(b"b")),
@@ -214,7 +220,7 @@ mod tests {
     fn times() {
         let max = i64::MAX;
         #[rustfmt::skip] // one case per line
-        let cases: [(&str, &str, Option<(i64, u32)>); 22] = [
+        let cases: [(&str, &str, Time); 22] = [
             ("whole",            "1700000000",            Some((1_700_000_000, 0))),
             ("fraction",         "1.5",                   Some((1, 500_000_000))),
             ("nanosecond",       "1.000000001",           Some((1, 1))),
