@@ -29,8 +29,8 @@ ENGINES=(docker podman)
 RUST_VERSION_MIN=1.85
 # A command and the Debian package that has it.
 TOOLS=(
-    awk:mawk bsdtar:libarchive-tools curl:curl debootstrap:debootstrap git:git ip:iproute2 iptables:iptables
-    ps:procps python3:python3 tar:tar
+    awk:mawk bsdtar:libarchive-tools curl:curl debootstrap:debootstrap git:git ip:iproute2
+    iptables:iptables ps:procps python3:python3 tar:tar
     catatonit:catatonit conmon:conmon dockerd:docker.io netavark:netavark podman:podman runc:runc
 )
 

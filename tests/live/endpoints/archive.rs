@@ -10,7 +10,7 @@ use pocketdock_core::wire::tar::{Header, Kind, Reader, Writer};
 
 use crate::fixture::{Foreign, Live};
 
-/// An archive of a directory with a file, two links to it, and a name that needs an extended header.
+/// An archive of a directory with a file, links to it, and a name that needs an extended header.
 fn archive_of(content: &[u8]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     let mut append = |header: Header, mut content: &[u8]| {
