@@ -15,10 +15,11 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use pocketdock_core::wire::nearest::nearest;
+
 use crate::command::Opt;
 use crate::failure::{Failure, usage};
 use crate::output::visible;
-use crate::suggest::nearest;
 use crate::values::Malformed;
 
 /// When the words of a command stop being looked at.

@@ -8,12 +8,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use pocketdock_core::wire::nearest::nearest;
+
 use crate::args::{Args, Grammar, Tail, lex, text};
 use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, Opt};
 use crate::completions::{self, Shell};
 use crate::failure::{Failure, usage};
 use crate::output::{ColorChoice, color_choice, visible};
-use crate::suggest::nearest;
 
 /// What the command line asks for.
 #[derive(Debug)]

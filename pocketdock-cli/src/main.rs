@@ -23,7 +23,6 @@ mod man;
 mod output;
 mod printer;
 mod sink;
-mod suggest;
 mod tty;
 mod values;
 

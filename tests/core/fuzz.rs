@@ -20,7 +20,7 @@ use pocketdock_core::wire::http::{HeadReader, Method};
 use pocketdock_core::wire::tar;
 use pocketdock_core::wire::utf8::Splitter;
 use pocketdock_core::wire::value::Value;
-use pocketdock_core::wire::{base64, digits, json, size, time};
+use pocketdock_core::wire::{base64, digits, json, size, time, yaml};
 
 use crate::support::fault::{FaultReader, HARMLESS};
 use crate::support::rng::Rng;
@@ -33,7 +33,7 @@ const INPUT_LEN_MAX: usize = 4096;
 
 type Target = fn(&[u8], &mut Rng);
 
-const TARGETS: [(&str, Target); 9] = [
+const TARGETS: [(&str, Target); 10] = [
     ("json", json_document),
     ("lines", json_lines),
     ("head", response_head),
@@ -43,6 +43,7 @@ const TARGETS: [(&str, Target); 9] = [
     ("text", texts),
     ("exchange", whole_exchange),
     ("tar", tar_archive),
+    ("yaml", yaml_document),
 ];
 
 #[test]
@@ -273,6 +274,17 @@ fn texts(input: &[u8], _: &mut Rng) {
     let is_number = !input.is_empty() && input.iter().all(u8::is_ascii_digit);
     let number = is_number.then(|| text.parse::<u64>().ok()).flatten();
     assert_eq!(digits::decimal(input), number);
+}
+
+fn yaml_document(input: &[u8], _: &mut Rng) {
+    match yaml::parse(input) {
+        Ok(value) => assert!(json::to_string(&value).len() <= 8 * input.len() + 8),
+        Err(error) => assert!(0 < error.position.line && 0 < error.position.column),
+    }
+    let text = String::from_utf8_lossy(input);
+    let document = format!("a: {}", yaml::quoted(&text));
+    let value = yaml::parse(document.as_bytes()).unwrap();
+    assert_eq!(value.str_at(&["a"]), Some(text.as_ref()));
 }
 
 fn whole_exchange(input: &[u8], _: &mut Rng) {

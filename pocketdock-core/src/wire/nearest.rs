@@ -6,7 +6,14 @@
 //! what was typed is the beginning of it.
 
 /// The nearest of `known` to `word`, the first of several equally near.
-pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+///
+/// ```
+/// use pocketdock_core::wire::nearest::nearest;
+///
+/// assert_eq!(nearest("crate", ["create", "run"].into_iter()), Some("create"));
+/// assert_eq!(nearest("kubernetes", ["create", "run"].into_iter()), None);
+/// ```
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let typed: Vec<char> = word.chars().take(WORD_LEN_MAX).collect();
     known
         .map(|candidate| (slips(&typed, candidate), candidate))
