@@ -41,8 +41,14 @@ pub struct Environment {
     pub runtime_dir: Option<PathBuf>,
     /// `XDG_STATE_HOME`, where programs keep what is to outlive them.
     pub state_home: Option<PathBuf>,
+    /// `XDG_CONFIG_HOME`, where programs look for the user's settings.
+    pub config_home: Option<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
+    /// The working directory, unless it is gone; a project is looked for there and above.
+    pub working_dir: Option<PathBuf>,
+    /// `POCKETDOCK_` and the name of a setting in capitals, such as `POCKETDOCK_LOG_LEVEL`.
+    pub settings: Vec<(OsString, OsString)>,
 }
 
 impl Environment {
@@ -58,7 +64,14 @@ impl Environment {
             docker_config: var("DOCKER_CONFIG"),
             runtime_dir: var("XDG_RUNTIME_DIR").map(PathBuf::from),
             state_home: var("XDG_STATE_HOME").map(PathBuf::from),
+            config_home: var("XDG_CONFIG_HOME").map(PathBuf::from),
             home: var("HOME").map(PathBuf::from),
+            working_dir: env::current_dir().ok(),
+            settings: env::vars_os()
+                .filter(|(name, value)| {
+                    name.as_encoded_bytes().starts_with(b"POCKETDOCK_") && !value.is_empty()
+                })
+                .collect(),
         }
     }
 }

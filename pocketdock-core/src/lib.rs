@@ -143,8 +143,10 @@ pub use container::stream::{ExecHandle, ExecStream, StreamChunk};
 pub use container::terminal::{Terminal, TerminalHandle, TerminalSize};
 pub use engine::{Engine, EngineKind, EngineOptions};
 pub use error::{Error, PartialOutput, Result};
+pub use project::config::{Config, ConfigWarning, LogLevel, Origin};
 pub use project::instance::{HistoryEntry, Instance, RecordKind, Recording};
 pub use project::log::{LogLine, LogReader, LogWriter};
+pub use project::root::{InitReport, Project, find_project_root, init_project};
 
 /// The version of this crate, the same as the manifest's (a test compares them).
 const VERSION: &str = "0.1.0";

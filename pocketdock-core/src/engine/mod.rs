@@ -1,6 +1,7 @@
 //! The container engine behind a socket: finding it, talking to it, one function per endpoint.
 //!
 //! ```text
+//! settings          which configuration files there are
 //! socket, context   which sockets to try
 //! deadline          when an exchange must be done
 //! exchange          one request and its reply over any byte stream
@@ -16,6 +17,7 @@ pub mod exchange;
 
 pub mod client;
 pub mod context;
+pub mod settings;
 pub mod socket;
 pub mod types;
 
@@ -94,8 +96,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`Error::NoEngine`] if none answers; [`Error::SocketConnection`] if one was chosen by a
-    /// variable and does not answer; [`Error::InvalidArgument`] if such a variable cannot be
-    /// meant.
+    /// variable or in a configuration file and does not answer; [`Error::InvalidArgument`] if such
+    /// a variable cannot be meant, [`Error::Config`] if such a file cannot be used.
     pub fn detect() -> Result<Self> {
         EngineOptions::new().connect()
     }
@@ -180,7 +182,8 @@ impl EngineOptions {
         self
     }
 
-    /// Adds a socket that a configuration file names, the most important first.
+    /// Adds a socket as one that a configuration names, the most important first. Without any,
+    /// the configuration files of the project and the user are read.
     #[must_use]
     pub fn configured(mut self, socket: &Path) -> Self {
         self.configured.push(socket.to_owned());

@@ -18,7 +18,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::engine::context;
+use crate::engine::{context, settings};
 use crate::error::{Error, Result};
 use crate::host::Environment;
 
@@ -48,7 +48,8 @@ impl Candidate {
 
 /// The sockets to try, in order; exactly one if the user made a choice.
 ///
-/// `own` is the caller's argument, `configured` what configuration files say.
+/// `own` is the caller's argument, `configured` what the caller's configuration says; without it
+/// the configuration files are read, if nothing before them is a choice.
 ///
 /// ```
 /// use pocketdock_core::engine::socket::candidates;
@@ -65,7 +66,8 @@ impl Candidate {
 /// # Errors
 ///
 /// [`Error::InvalidArgument`] if a chosen address is not that of a Unix socket or names a context
-/// that does not exist; [`Error::Io`] or [`Error::Config`] if a chosen context cannot be read.
+/// that does not exist; [`Error::Io`] or [`Error::Config`] if a chosen context or a configuration
+/// file cannot be read or used.
 pub fn candidates(
     own: Option<&Path>,
     configured: &[PathBuf],
@@ -100,17 +102,49 @@ pub fn candidates(
             ));
         }
     }
-    if let Some(path) = configured.first() {
-        // A `socket` key in a configuration file is a choice, too, but the docker context of
-        // the moment comes before it.
-        let mut found = current_context(docker_config.as_deref(), environment);
-        let socket = socket_of("socket", path.as_os_str())?;
-        found.extend(Candidate::chosen(socket, "the configuration"));
-        return Ok(found);
-    }
+    // A `socket` key in a configuration file is a choice, too, but the docker context of the
+    // moment comes before it.
     let mut found = current_context(docker_config.as_deref(), environment);
-    found.extend(usual_places(environment));
+    found.extend(match configured_socket(configured, environment)? {
+        Some(chosen) => chosen,
+        None => usual_places(environment),
+    });
     Ok(found)
+}
+
+/// What the caller's configuration or the first configuration file with a `socket` says.
+fn configured_socket(
+    configured: &[PathBuf],
+    environment: &Environment,
+) -> Result<Option<Vec<Candidate>>> {
+    if let Some(path) = configured.first() {
+        let socket = socket_of("socket", path.as_os_str())?;
+        return Ok(Some(Candidate::chosen(socket, "the configuration")));
+    }
+    let Some((address, file)) = settings::socket(environment)? else {
+        return Ok(None);
+    };
+    let socket = configured_address(&address).map_err(|expected| Error::Config {
+        path: file.path.clone(),
+        line: file.line,
+        message: format!("socket: {expected}, not '{}'", address.escape_debug()),
+    })?;
+    let source = format!("line {} of '{}'", file.line, file.path.display());
+    Ok(Some(Candidate::chosen(socket, source)))
+}
+
+/// The socket that a configuration file may name: by an absolute path, since the file and the
+/// working directory are in different places.
+///
+/// # Errors
+///
+/// What is expected instead, as a phrase.
+pub fn configured_address(address: &str) -> std::result::Result<PathBuf, String> {
+    match socket_of("socket", OsStr::new(address)) {
+        Ok(path) if path.is_absolute() => Ok(path),
+        Err(Error::InvalidArgument { expected, .. }) if address.contains("://") => Err(expected),
+        Ok(_) | Err(_) => Err("expected an absolute path or unix:///PATH".to_owned()),
+    }
 }
 
 /// The socket of the current docker context. What cannot be read or is no socket is no guess.
