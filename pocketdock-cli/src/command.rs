@@ -9,7 +9,7 @@
 //! renderers in `help.rs`, `man.rs` and `completions.rs` dress them.
 
 use crate::args::{Args, Tail};
-use crate::commands::{exec, images, lifecycle, logs, look, shell};
+use crate::commands::{exec, images, init, lifecycle, logs, look, shell};
 use crate::failure::Failure;
 use crate::output::Console;
 
@@ -356,13 +356,55 @@ const ENV_FILE: Opt = option(
 const WORKDIR: Opt = option("--workdir", "DIR", "/srv", "the working directory").short('w');
 const USER: Opt = option("--user", "USER[:GROUP]", "1000:1000", "the user").short('u');
 
+const INIT: Command = Command {
+    name: "init",
+    summary: "make a directory a project",
+    forms: &["[PATH] [--name NAME] [--profile PROFILE]"],
+    about: &[
+        "Makes PATH, or the working directory, a project: a .pocketdock/ in it with a settings \
+         file that shows every key, and prints where the project is. Sandboxes that are made in \
+         it or below it belong to it.",
+        "A directory that is a project already is left as it is.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            option(
+                "--name",
+                "NAME",
+                "web",
+                "what its sandboxes are labelled with",
+            )
+            .default("the directory's name"),
+            option(
+                "--profile",
+                "PROFILE",
+                "minimal-python",
+                "the profile of 'create' without --image and --profile",
+            ),
+        ],
+    }],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[
+        example("init", "the working directory"),
+        example(
+            "init ./api --name 'my api'",
+            "another directory, under a name of its own",
+        ),
+    ],
+    failure_code: 1,
+    run: init::init,
+};
+
 const CREATE: Command = Command {
     name: "create",
     summary: "make a sandbox and start it",
     forms: &["[OPTIONS]"],
     about: &[
         "Makes a sandbox, starts it and prints its name. It stays until 'shutdown' removes it.",
-        "Without --image and --profile it is made from the profile minimal-python.",
+        "Without --image and --profile it is made from the profile that the settings name, or \
+         minimal-python. In a project it belongs to that project.",
     ],
     groups: &[
         IMAGE,
@@ -769,5 +811,5 @@ const BUILD: Command = Command {
 
 /// Every command there is.
 pub(crate) const COMMANDS: &[Command] = &[
-    CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, LIST, INFO, PROFILES, BUILD,
+    INIT, CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, LIST, INFO, PROFILES, BUILD,
 ];

@@ -148,6 +148,11 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
             "leave the host port out and the engine picks a free one".to_owned()
         }
         Error::ImageNotFound { image } => image_hint(image),
+        Error::ProjectNotInitialized { .. } => {
+            "'pocketdock init' makes the working directory a project".to_owned()
+        }
+        Error::Config { line: 0, .. } => "repair the file, or move it out of the way".to_owned(),
+        Error::Config { .. } => "correct that line; docs/projects.md has every key".to_owned(),
         Error::UnknownProfile { .. } => "'pocketdock profiles' lists them".to_owned(),
         _ => return None,
     };

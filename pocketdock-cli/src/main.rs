@@ -22,6 +22,7 @@ mod invocation;
 mod man;
 mod output;
 mod printer;
+mod settings;
 mod sink;
 mod tty;
 mod values;
@@ -33,8 +34,8 @@ use std::io::{self, BufReader, IsTerminal};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use pocketdock_core::Error;
 use pocketdock_core::wire::value::Value;
+use pocketdock_core::{Config, Error};
 
 use crate::args::Args;
 use crate::command::Command;
@@ -77,6 +78,8 @@ impl Streams {
             out: &mut self.out,
             err: &mut self.err,
             interactive: ask,
+            level: settings::level(&globals, pocketdock_core::LogLevel::Info),
+            config: Config::default(),
             globals,
         }
     }
@@ -110,7 +113,8 @@ fn answer(request: Request, console: &mut Console<'_>) -> u8 {
 }
 
 fn run_command(command: &Command, args: Args, console: &mut Console<'_>) -> u8 {
-    let outcome = (command.run)(args, console)
+    let outcome = settings::read(command, console)
+        .and_then(|()| (command.run)(args, console))
         .map_err(|failure| invocation::with_help_hint(failure, Some(command)));
     conclude(outcome, command.failure_code, console)
 }

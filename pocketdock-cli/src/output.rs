@@ -14,6 +14,7 @@ use std::io::{self, BufRead, Write};
 
 use pocketdock_core::wire::json;
 use pocketdock_core::wire::value::Value;
+use pocketdock_core::{Config, LogLevel};
 
 use crate::failure::Failure;
 use crate::invocation::Globals;
@@ -34,6 +35,10 @@ pub(crate) struct Console<'a> {
     pub(crate) interactive: bool,
     /// What the global options say.
     pub(crate) globals: Globals,
+    /// What the configuration says.
+    pub(crate) config: Config,
+    /// How much goes to stderr.
+    pub(crate) level: LogLevel,
 }
 
 impl Console<'_> {
@@ -50,9 +55,9 @@ impl Console<'_> {
         self.print(&line)
     }
 
-    /// Tells a person something, unless `--quiet` or `--json` asked for silence.
+    /// Tells a person something, unless `--quiet`, `--json` or a setting asked for silence.
     pub(crate) fn note(&mut self, text: &str) {
-        if !self.globals.quiet && !self.globals.json {
+        if LogLevel::Info <= self.level && !self.globals.json {
             self.tell(text);
         }
     }
@@ -60,8 +65,18 @@ impl Console<'_> {
     /// Tells a person something that matters: a control that the engine dropped,
     /// output that was cut.
     pub(crate) fn warn(&mut self, text: &str) {
+        if self.level < LogLevel::Warn {
+            return;
+        }
         let label = self.err_paint.yellow("warning");
         self.tell(&format!("pocketdock: {label}: {}", visible_lines(text)));
+    }
+
+    /// Tells how it comes about, if `--verbose` or a setting asked for it.
+    pub(crate) fn debug(&mut self, text: &str) {
+        if LogLevel::Debug <= self.level {
+            self.tell(&visible_lines(text));
+        }
     }
 
     /// Reports a failure and, in a second line, what to do about it.

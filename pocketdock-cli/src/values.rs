@@ -7,9 +7,10 @@
 use std::env;
 use std::time::Duration;
 
+use pocketdock_core::project::name::checked_project_name;
 use pocketdock_core::wire::digits;
 use pocketdock_core::wire::size::{parse_duration, parse_size};
-use pocketdock_core::{Error, RecordKind};
+use pocketdock_core::{Config, Error, RecordKind};
 
 /// Why a value can not be meant.
 #[derive(Debug)]
@@ -101,17 +102,16 @@ pub(crate) fn capability(text: &str) -> Result<String, &'static str> {
 }
 
 /// The name of a project; `.` is that of the working directory.
-///
-/// No directory is a project as long as there is no command that makes one.
 pub(crate) fn project(text: &str) -> Result<String, Malformed> {
     if text == "." {
+        let config = Config::read()?;
         let from = env::current_dir().unwrap_or_default();
-        return Err(Error::ProjectNotInitialized { from }.into());
+        let project = config
+            .project()
+            .ok_or(Error::ProjectNotInitialized { from })?;
+        return Ok(project.name.clone());
     }
-    match text.is_empty() || text.contains(char::is_control) {
-        true => Err("the name of a project".into()),
-        false => Ok(text.to_owned()),
-    }
+    Ok(checked_project_name(text)?.to_owned())
 }
 
 fn is_no_word(c: char) -> bool {

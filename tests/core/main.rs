@@ -25,6 +25,7 @@ mod model;
 mod negotiation;
 mod pool;
 mod process;
+mod projects;
 mod refusals;
 mod replies;
 mod run;

@@ -49,7 +49,7 @@ const LAST_WORD: u8 = 0;
 const REPORT_LEN_MAX: u64 = 1024 * 1024;
 
 /// Whether this process is a recorder.
-pub(super) fn is_recorder() -> bool {
+pub(crate) fn is_recorder() -> bool {
     env::var_os(RECORDER).is_some()
 }
 

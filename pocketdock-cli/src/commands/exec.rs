@@ -27,7 +27,7 @@ use super::{connect, detach, own_stderr};
 
 /// `pocketdock run CONTAINER [OPTIONS] [--] COMMAND [ARG...]`
 pub(crate) fn run(mut args: Args, console: &mut Console<'_>) -> Outcome {
-    let mut plan = Plan::read(&mut args)?;
+    let mut plan = Plan::read(&mut args, &console.config)?;
     args.finish()?;
     let recording = plan.detached && detach::is_recorder();
     if plan.detached && !recording {

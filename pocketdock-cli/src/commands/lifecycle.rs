@@ -15,7 +15,7 @@ use super::{connect, list_filter, sandbox};
 
 /// `pocketdock create [OPTIONS]`
 pub(crate) fn create(mut args: Args, console: &mut Console<'_>) -> Outcome {
-    let mut options = sandbox::create_options(&mut args)?.keep();
+    let mut options = sandbox::create_options(&mut args, &console.config)?.keep();
     for (key, value) in sandbox::environment(&mut args)? {
         options = options.env(&key, &value);
     }
@@ -28,7 +28,7 @@ pub(crate) fn create(mut args: Args, console: &mut Console<'_>) -> Outcome {
     if let Some(user) = args.parsed("--user", values::user)? {
         options = options.user(&user);
     }
-    if args.flag("--persist") {
+    if args.flag("--persist") || console.config.default_persist() {
         options = options.persist();
     }
     args.finish()?;

@@ -3,6 +3,7 @@
 mod detach;
 pub(crate) mod exec;
 pub(crate) mod images;
+pub(crate) mod init;
 pub(crate) mod lifecycle;
 pub(crate) mod logs;
 pub(crate) mod look;
@@ -16,22 +17,31 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pocketdock_core::engine::client::{ExchangeReport, Observer};
-use pocketdock_core::{Engine, EngineOptions, ListFilter};
+use pocketdock_core::{Engine, EngineOptions, ListFilter, LogLevel};
 
 use crate::failure::Failure;
 use crate::output::{Console, visible};
 
-/// The engine that the global options and the environment name, or the first
+pub(crate) use detach::is_recorder;
+
+/// The engine that the global options, the environment and the configuration name, or the first
 /// that answers.
 fn connect(console: &Console<'_>) -> Result<Engine, Failure> {
     let mut options = EngineOptions::new();
     if let Some(socket) = &console.globals.socket {
         options = options.socket(socket);
     }
-    if console.globals.verbose {
+    if LogLevel::Debug <= console.level {
         options = options.observer(exchange_log()?);
     }
-    Ok(options.connect()?)
+    let engine = options.connect()?;
+    if LogLevel::Debug <= console.level {
+        let socket = engine.socket_path().to_string_lossy();
+        let line = format!("socket {socket} ({})", engine.socket_source());
+        // A stderr that can not be written to leaves no one to tell about it.
+        let _ = writeln!(own_stderr()?, "{}", visible(&line));
+    }
+    Ok(engine)
 }
 
 /// The sandboxes that `--project` names: of one project, or all.

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use pocketdock_core::container::exec::DEFAULT_MAX_OUTPUT;
-use pocketdock_core::{Container, CreateOptions, Error, Exec, Stdin, languages};
+use pocketdock_core::{Config, Container, CreateOptions, Error, Exec, Stdin, languages};
 
 use crate::args::{Args, text};
 use crate::failure::{Failure, usage};
@@ -55,8 +55,8 @@ pub(super) enum Command {
 const CODE_LEN_MAX: u64 = 16 * 1024 * 1024;
 
 impl Plan {
-    pub(super) fn read(args: &mut Args) -> Result<Self, Failure> {
-        let target = Target::read(args)?;
+    pub(super) fn read(args: &mut Args, config: &Config) -> Result<Self, Failure> {
+        let target = Target::read(args, config)?;
         let stdin = args.flag("--stdin");
         let command = Command::read(args, stdin)?;
         let (streaming, detached) = (args.flag("--stream"), args.flag("--detach"));
@@ -147,9 +147,9 @@ impl Plan {
 
 impl Target {
     /// A sandbox of its own if the options say what it should be.
-    fn read(args: &mut Args) -> Result<Self, Failure> {
+    fn read(args: &mut Args, config: &Config) -> Result<Self, Failure> {
         if args.has("--image") || args.has("--profile") {
-            let options = sandbox::create_options(args)?;
+            let options = sandbox::create_options(args, config)?;
             options.check()?;
             if let Ok(name) = args.positional("CONTAINER") {
                 return Err(usage(format!(

@@ -4,7 +4,7 @@
 use std::env;
 use std::fs;
 
-use pocketdock_core::{CreateOptions, Device, Port, Tmpfs, Volume};
+use pocketdock_core::{Config, CreateOptions, Device, Port, Tmpfs, Volume};
 
 use crate::args::{Args, malformed};
 use crate::failure::{Failure, usage};
@@ -36,8 +36,10 @@ pub(super) const OPTIONS: &[&str] = &[
 ];
 
 /// Takes everything in [`OPTIONS`].
-pub(super) fn create_options(args: &mut Args) -> Result<CreateOptions, Failure> {
-    let options = identity(args, CreateOptions::new())?;
+///
+/// What is not given is as `config` says: the profile, the project.
+pub(super) fn create_options(args: &mut Args, config: &Config) -> Result<CreateOptions, Failure> {
+    let options = identity(args, config)?;
     let options = limits(args, options)?;
     let options = files(args, options)?;
     let options = network(args, options)?;
@@ -76,12 +78,13 @@ fn with_value(key: String, value: Option<String>) -> Result<Option<(String, Stri
     }
 }
 
-fn identity(args: &mut Args, mut options: CreateOptions) -> Result<CreateOptions, Failure> {
+fn identity(args: &mut Args, config: &Config) -> Result<CreateOptions, Failure> {
+    let mut options = CreateOptions::new().profile(config.default_profile().name);
     if args.has("--image") && args.has("--profile") {
         return Err(usage("'--image' and '--profile' can not be used together"));
     }
     if let Some(image) = args.text("--image")? {
-        options = options.image(&image);
+        options = CreateOptions::new().image(&image);
     }
     if let Some(profile) = args.text("--profile")? {
         options = options.profile(&profile);
@@ -92,7 +95,8 @@ fn identity(args: &mut Args, mut options: CreateOptions) -> Result<CreateOptions
     for (key, value) in args.all_parsed("--label", values::pair)? {
         options = options.label(&key, &value);
     }
-    if let Some(project) = args.parsed("--project", values::project)? {
+    let own = || config.project().map(|project| project.name.clone());
+    if let Some(project) = args.parsed("--project", values::project)?.or_else(own) {
         options = options.project(&project);
     }
     if let Some(ttl) = args.parsed("--ttl", values::duration)? {

@@ -88,6 +88,7 @@ impl fmt::Display for EngineKind {
 pub struct Engine {
     client: Client,
     ping: Arc<Ping>,
+    source: Arc<str>,
 }
 
 impl Engine {
@@ -115,6 +116,13 @@ impl Engine {
     #[must_use]
     pub fn socket_path(&self) -> &Path {
         self.client.socket()
+    }
+
+    /// Who has chosen this socket: a variable, a docker context, a line of a configuration file, or
+    /// "a usual place".
+    #[must_use]
+    pub fn socket_source(&self) -> &str {
+        &self.source
     }
 
     /// Docker or Podman.
@@ -257,6 +265,7 @@ impl EngineOptions {
                 Ok(Engine {
                     client,
                     ping: Arc::new(ping),
+                    source: candidate.source.as_str().into(),
                 })
             }
             Ok(None) => Err("what answers there is no container engine".to_owned()),

@@ -381,6 +381,3 @@ fn shown(value: &Value) -> String {
         Value::Object(_) => "a mapping".to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -284,6 +284,3 @@ logging:
         name = yaml::quoted(name)
     )
 }
-
-#[cfg(test)]
-mod tests;
