@@ -92,7 +92,7 @@
 //! | [`error`], [`host`] | the one public error; the only reader of environment and clock |
 //! | [`engine`] | sockets, one exchange per connection, one function per endpoint |
 //! | [`container`] | sandboxes |
-//! | [`project`] | what is kept on the host about a sandbox that outlives its maker |
+//! | [`project`] | projects, settings, and what is kept on the host about a sandbox |
 //! | [`async_`] | the same operations as futures, for any executor |
 //!
 //! `docs/library.md` in the repository shows more by example, `docs/architecture.md` the inside,
@@ -159,4 +159,7 @@ mod guides {
 
     #[doc = include_str!("../../docs/library.md")]
     mod library {}
+
+    #[doc = include_str!("../../docs/projects.md")]
+    mod projects {}
 }

@@ -18,6 +18,7 @@ mod support;
 mod engine;
 mod golden;
 mod program;
+mod projects;
 mod shells;
 mod signals;
 mod streams;

@@ -15,7 +15,7 @@ use crate::support::signals::with_default_signals;
 /// An engine that tests may use.
 pub(crate) struct Live {
     pub(crate) engine: String,
-    socket: String,
+    pub(crate) socket: String,
     pub(crate) image: String,
     /// Where the program keeps logs.
     pub(crate) state: Scratch,

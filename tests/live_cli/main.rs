@@ -19,6 +19,7 @@ mod detach;
 mod life;
 mod live;
 mod output;
+mod projects;
 mod run;
 mod shell;
 mod signals;

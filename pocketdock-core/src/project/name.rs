@@ -9,7 +9,7 @@ const NAME_LEN_MAX: usize = 128;
 ///
 /// # Errors
 ///
-/// [`Error::InvalidArgument`] if it is empty, longer than 128 characters, or has control characters.
+/// [`Error::InvalidArgument`] if it is empty, longer than 128 characters, or not on one line.
 pub fn checked_project_name(name: &str) -> Result<&str> {
     match is_name(name) {
         true => Ok(name),

@@ -111,8 +111,15 @@ fn what_readers_disagree_about_is_refused() {
     }
 }
 
+/// Each text is refused at this place and in these words.
+fn refused(cases: &[(&str, &str, &str)]) {
+    for (name, text, want) in cases {
+        assert_eq!(read(text), *want, "{name}");
+    }
+}
+
 #[test]
-fn refusals_name_the_place() {
+fn refusals_of_a_structure_name_the_place() {
     #[rustfmt::skip] // one case per line
     let cases = [
         ("text alone",            "hello",               "1:1: expected 'KEY: VALUE'"),
@@ -149,6 +156,14 @@ fn refusals_name_the_place() {
         ("an escape too short",   "a: \"\\x4\"",         "1:5: not an escape; write '\\\\' for a backslash"),
         ("beyond Unicode",        "a: \"\\U00110000\"",  "1:5: not an escape; write '\\\\' for a backslash"),
         ("surrogates",            "a: \"\\ud83d\\ude00\"", "1:5: half a character; use \\U with eight digits"),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn refusals_of_keys_and_lists_name_the_place() {
+    #[rustfmt::skip] // one case per line
+    let cases = [
         ("equal keys",            "a: 1\nb: 2\na: 3",    "3:1: the key 'a' is on line 1 already"),
         ("equal after escapes",   "ab: 1\n\"\\x61b\": 2", "2:1: the key 'ab' is on line 1 already"),
         ("equal keys, nested",    "x:\n  k: 1\nz:\n  k: 1\n  k: 2", "5:3: the key 'k' is on line 4 already"),
@@ -163,6 +178,14 @@ fn refusals_name_the_place() {
         ("a mapping in a list",   "a:\n- b: c",          "2:4: mappings in lists are not supported"),
         ("a pair in flow",        "a: [b: c]",           "1:6: mappings in lists are not supported"),
         ("braces",                "a: {b: c}",           "1:4: mappings in braces are not supported"),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn refusals_of_scalars_name_the_place() {
+    #[rustfmt::skip] // one case per line
+    let cases = [
         ("an anchor",             "a: &b c",             "1:4: anchors (&) are not supported"),
         ("an alias",              "a: *b",               "1:4: aliases (*) are not supported"),
         ("a tag",                 "a: !!str 1",          "1:4: tags (!) are not supported"),
@@ -181,9 +204,11 @@ fn refusals_name_the_place() {
         ("a mark in the middle",  "a: \u{feff}b",        "1:4: the character \\u{feff} cannot stand in YAML as it is"),
         ("no character",          "a: \u{fffe}",         "1:4: the character \\u{fffe} cannot stand in YAML as it is"),
     ];
-    for (name, text, want) in cases {
-        assert_eq!(read(text), want, "{name}");
-    }
+    refused(&cases);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
     assert_eq!(read_bytes(b"a: 1\n\xc3\xa9: \xff"), "2:4: invalid UTF-8");
     assert_eq!(read_bytes(b"a: \xc3"), "1:4: invalid UTF-8");
     let error = parse(b"a: @").unwrap_err();
