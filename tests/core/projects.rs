@@ -253,6 +253,12 @@ fn files_that_cannot_be_read_are_errors_that_name_them() {
         format!("cannot use '/{file}', line 1: ': ' in a value: quote it, at column 5")
     );
     let path = place.scratch.join(file);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    let error = place.error();
+    // Whoever may read everything, reads this, too.
+    let denied = fs::read(&path).is_err();
+    let start = format!("cannot read '/{file}': Permission denied");
+    assert_eq!(error.starts_with(&start), denied, "{error}");
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert_eq!(

@@ -68,15 +68,18 @@ fn settings_make_the_sandbox_and_find_the_engine() {
     let listed = run_in(&live, &scratch, &["list", "-q", "--project", "."]);
     assert_eq!(text(&listed.stdout), format!("{name}\n"));
 
-    // A moved project is the same project.
+    a_moved_project_is_the_same(&live, &scratch, name);
+}
+
+fn a_moved_project_is_the_same(live: &Live, scratch: &Scratch, name: &str) {
     let moved = Scratch::new();
     fs::rename(scratch.join(".pocketdock"), moved.join(".pocketdock")).unwrap();
-    let listed = run_in(&live, &moved, &["list", "-q", "--project", "."]);
+    let listed = run_in(live, &moved, &["list", "-q", "--project", "."]);
     assert_eq!(text(&listed.stdout), format!("{name}\n"));
     // What is left is no project, and an option outranks one.
     let listed = run_in(
-        &live,
-        &scratch,
+        live,
+        scratch,
         &[
             "--socket",
             live.socket.as_str(),
@@ -96,7 +99,7 @@ fn settings_make_the_sandbox_and_find_the_engine() {
         "-q",
         "echo out",
     ];
-    let once = run_in(&live, &moved, &once);
+    let once = run_in(live, &moved, &once);
     assert_eq!(
         (code(&once), text(&once.stdout)),
         (0, "out\n"),

@@ -2,7 +2,9 @@
 
 use pocketdock_core::wire::size::format_size;
 use pocketdock_core::wire::value::Value;
-use pocketdock_core::{BuildOptions, Engine, Error, ProfileInfo, list_profiles, resolve_profile};
+use pocketdock_core::{
+    BuildOptions, Engine, Error, LogLevel, ProfileInfo, list_profiles, resolve_profile,
+};
 
 use crate::args::Args;
 use crate::command::Outcome;
@@ -138,7 +140,7 @@ fn build_one(
     options: &BuildOptions,
     console: &mut Console<'_>,
 ) -> Result<String, Failure> {
-    let live = !console.globals.quiet && !console.globals.json;
+    let live = LogLevel::Info <= console.level && !console.globals.json;
     let result = engine.build(profile, options, &mut |text| {
         if live {
             // A stderr that is closed is no reason to stop a build.

@@ -9,7 +9,7 @@
 //! never passed over in silence. A key that nobody knows may be of a later version, so it is a
 //! warning. The group `logging:` may hold the keys about logs, and no other.
 //!
-//! Where the files are is `engine/settings.rs`; what each key takes is [`keys`](super::keys).
+//! Where the files are is `engine/settings.rs`; what each key takes is `keys.rs`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -205,12 +205,23 @@ fn fill(new: &Path, settings: &str) -> Result<()> {
 
 /// Adds what a `.pocketdock/` lacks, the settings last: they are what makes it a project.
 fn complete(dir: &Path, settings: &str) -> Result<bool> {
-    let file = dir.join(FILE_NAME);
-    if fs::symlink_metadata(&file).is_ok() {
+    let (ignored, file) = (dir.join(".gitignore"), dir.join(FILE_NAME));
+    if exists(&file)? {
         return Ok(false);
     }
-    publish(&dir.join(".gitignore"), GITIGNORE)?;
+    if !exists(&ignored)? {
+        publish(&ignored, GITIGNORE)?;
+    }
     publish(&file, settings)
+}
+
+/// Whether there is anything by this name, a link that leads nowhere included.
+fn exists(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(format!("look at '{}'", path.display()), error)),
+    }
 }
 
 /// Writes a file that appears whole, unless there is one by this name; whether there was none.
