@@ -10,7 +10,8 @@
 //! PAX records are written for names and link targets that are long or not ASCII, for sizes from
 //! 8 GiB, for owners from 2^21, and for times before 1970, far ahead or with a fraction. The ustar
 //! block then still holds as much as it can (raw bytes in names, numbers in GNU's base-256), for
-//! the sake of readers that know few PAX records or none.
+//! the sake of readers that know few PAX records or none. For busybox, which passes by PAX headers,
+//! names that are too long for the block stand in GNU's headers of type `L` and `K` as well.
 //!
 //! A name that is not UTF-8 stays in the ustar block if it fits, which all readers take as it is,
 //! and otherwise goes raw into its record, as GNU tar writes it. The standard's announcement
@@ -162,7 +163,7 @@ impl Header {
     /// let short = Header::file(b"hello.txt", 5);
     /// assert_eq!(short.encode()?.len(), BLOCK_LEN);
     /// let long = Header::file(&[b'x'; 300], 5);
-    /// assert_eq!(long.encode()?.len(), 3 * BLOCK_LEN, "PAX header, its records, ustar header");
+    /// assert_eq!(long.encode()?.len(), 5 * BLOCK_LEN, "PAX header and records, the same for GNU");
     /// # Ok::<(), pocketdock_core::wire::tar::header::Error>(())
     /// ```
     ///
@@ -175,7 +176,13 @@ impl Header {
         let mut blocks = Vec::with_capacity(BLOCK_LEN);
         let records = self.pax_records(&path);
         if !records.is_empty() {
-            push_pax_header(&mut blocks, &records);
+            push_extension(&mut blocks, b'x', b"././@PaxHeader", &records);
+        }
+        if split_path(&path).is_none() {
+            push_long_name(&mut blocks, b'L', &path);
+        }
+        if NAME_LEN < self.target().len() {
+            push_long_name(&mut blocks, b'K', self.target());
         }
         Ustar {
             path: &path,
@@ -345,21 +352,26 @@ fn split_path(path: &[u8]) -> Option<(&[u8], &[u8])> {
     fits.then_some((prefix, name))
 }
 
-/// Appends the header of type `x` and the blocks with its records.
-fn push_pax_header(blocks: &mut Vec<u8>, records: &[u8]) {
+/// Appends a header about the next one, and the blocks with what it says.
+fn push_extension(blocks: &mut Vec<u8>, kind: u8, path: &[u8], content: &[u8]) {
     let header = Ustar {
-        path: b"././@PaxHeader", // a name for readers that take it for a file
+        path, // a name for readers that take it for a file
         target: b"",
-        kind: b'x',
+        kind,
         mode: 0o644,
         uid: 0,
         gid: 0,
-        len: records.len() as i128,
+        len: content.len() as i128,
         mtime_s: 0,
     };
     header.push_to(blocks);
-    blocks.extend_from_slice(records);
+    blocks.extend_from_slice(content);
     blocks.resize(blocks.len().next_multiple_of(BLOCK_LEN), 0);
+}
+
+/// Appends GNU's way of giving a name that is too long for the block.
+fn push_long_name(blocks: &mut Vec<u8>, kind: u8, name: &[u8]) {
+    push_extension(blocks, kind, b"././@LongLink", &[name, b"\0"].concat());
 }
 
 /// Appends `length key=value` and a line feed, where the length counts its own digits too.
