@@ -22,6 +22,7 @@ mod invocation;
 mod man;
 mod output;
 mod printer;
+mod progress;
 mod settings;
 mod sink;
 mod tty;
