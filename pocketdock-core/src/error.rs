@@ -111,6 +111,13 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
+    /// A path in an archive would lead out of where it is unpacked.
+    UnsafePath {
+        /// The path, as it stands in the archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The container has no such program.
     CommandNotFound {
         /// The program.
@@ -237,6 +244,7 @@ impl Error {
             Error::PathNotFound { .. } => "path_not_found",
             Error::NotADirectory { .. } => "not_a_directory",
             Error::IsADirectory { .. } => "is_a_directory",
+            Error::UnsafePath { .. } => "unsafe_path",
             Error::CommandNotFound { .. } => "command_not_found",
             Error::CommandNotExecutable { .. } => "command_not_executable",
             Error::SessionClosed { .. } => "session_closed",
@@ -412,6 +420,9 @@ impl Error {
             Error::PathNotFound { path } => write!(f, "no such path: '{}'", path.display()),
             Error::NotADirectory { path } => write!(f, "'{}' is not a directory", path.display()),
             Error::IsADirectory { path } => write!(f, "'{}' is a directory", path.display()),
+            Error::UnsafePath { path, reason } => {
+                write!(f, "refused '{}' in an archive: {reason}", path.display())
+            }
             Error::CommandNotFound { command } => {
                 write!(f, "no program named '{command}' in the container")
             }

@@ -120,6 +120,7 @@ pub mod async_;
 pub use container::build::BuildOptions;
 pub use container::command::{Command, languages};
 pub use container::exec::Exec;
+pub use container::files::report::{CopyReport, Dropped, DroppedKind};
 pub use container::handle::Container;
 pub use container::info::{ContainerInfo, ProcessInfo, PublishedPort};
 pub use container::input::Stdin;

@@ -16,6 +16,7 @@ mod asynchronous;
 mod background;
 mod bodies;
 mod discovery;
+mod files;
 mod fuzz;
 mod guard;
 mod init;

@@ -8,6 +8,7 @@ use pocketdock_core::{Error, Scope, Signal};
 use crate::fixture::Live;
 use crate::host::{assert_idle, processes};
 use crate::support::executor::{block_on, join_all, poll_once};
+use crate::support::scratch::Scratch;
 
 fn sandbox(live: &Live) -> AsyncContainer {
     live.sandbox().into()
@@ -180,6 +181,22 @@ fn the_command_of_a_session_is_aborted_with_its_future() {
     assert!(poll_once(&mut session).is_pending());
     drop(session);
     settle();
+}
+
+#[test]
+fn files_go_in_and_out() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = sandbox(&live);
+    let scratch = Scratch::new();
+    let writes = join_all((0..5).map(|n| sandbox.write_file(&format!("/d/f{n}"), format!("{n}"))));
+    assert!(writes.iter().all(Result::is_ok), "{writes:?}");
+    assert_eq!(block_on(sandbox.list_files("/d")).unwrap().len(), 5);
+    assert_eq!(block_on(sandbox.read_file("/d/f3")).unwrap(), b"3");
+    let pulled = block_on(sandbox.pull("/d", scratch.path())).unwrap();
+    assert_eq!((pulled.entries, pulled.bytes), (6, 5));
+    block_on(sandbox.push(&scratch.join("d"), "/e")).unwrap();
+    assert_eq!(block_on(sandbox.read_file("/e/f4")).unwrap(), b"4");
+    assert!(!block_on(sandbox.changes()).unwrap().is_empty());
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod endpoints;
 mod ends;
 mod engine_loss;
 mod examples;
+mod files;
 mod input;
 mod lifecycle;
 mod network;

@@ -28,3 +28,4 @@ pub mod request;
 pub mod rng;
 pub mod scratch;
 pub mod signals;
+pub mod tree;

@@ -193,7 +193,7 @@ impl AsyncContainer {
         self.container.on_exit(callback);
     }
 
-    fn operation<T: Send + 'static>(
+    pub(crate) fn operation<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Container) -> Result<T> + Send + 'static,
     ) -> Operation<T> {

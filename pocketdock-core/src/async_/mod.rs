@@ -60,6 +60,7 @@ mod stream;
 mod container;
 
 mod engine;
+mod files;
 
 pub use container::{AsyncContainer, AsyncExec};
 pub use engine::{

@@ -13,6 +13,7 @@
 //! ring, callbacks                   where output of a detached process goes
 //! exec, stream, process, terminal   a command in it: blocking, as it goes, detached, on a tty
 //! session, runner                   a shell that stays: with its state, or afresh each time
+//! files                             files into it and out of it
 //! info, build                       looking at it; making its image
 //! pool                              sandboxes that run before they are asked for
 //! ```
@@ -52,6 +53,7 @@ pub mod handle;
 
 pub mod build;
 pub mod exec;
+pub mod files;
 pub mod info;
 pub mod lifecycle;
 pub mod pool;

@@ -26,7 +26,7 @@ use crate::wire::json;
 use crate::wire::value::Value;
 
 /// What the engine says of a path: `name`, `size`, `mode` (Go's `os.FileMode`), `mtime`,
-/// `linkTarget`.
+/// `linkTarget`; of a link itself, with the absolute path that it leads to.
 ///
 /// Engine endpoint: `HEAD /containers/{id}/archive?path={path}`.
 ///
@@ -41,7 +41,8 @@ pub fn stat(client: &Client, container: &str, path: &str) -> Result<Value> {
         .map(str::to_owned);
     let reply = streaming.into_reply()?;
     match (reply.status, header) {
-        (200, Some(stat)) => base64::decode(&stat)
+        // Podman answers 404 for a link that leads nowhere, and says what it is nevertheless.
+        (200 | 404, Some(stat)) => base64::decode(&stat)
             .and_then(|text| json::parse(&text).ok())
             .ok_or_else(|| reply.unexpected("its path stat cannot be read")),
         // A reply to HEAD has no words to tell what is missing.

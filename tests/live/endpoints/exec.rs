@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use pocketdock_core::Error;
 use pocketdock_core::engine::exec::{self, ExecConfig};
@@ -75,8 +76,16 @@ fn input_goes_backwards_until_it_is_shut() {
     (&*socket).write_all(b"there and back").unwrap();
     let mut first = [0; 8];
     streaming.body.read_exact(&mut first).unwrap();
-    let state = exec::inspect(live.client(), &exec_id).unwrap().unwrap();
-    assert!(state.running && state.pid != 0, "{state:?}");
+    // On a busy machine Docker may not know the process yet that has answered.
+    let pid = || {
+        let state = exec::inspect(live.client(), &exec_id).unwrap().unwrap();
+        assert!(state.running, "{state:?}");
+        state.pid
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while pid() == 0 {
+        assert!(Instant::now() < deadline);
+    }
     socket.shutdown(Shutdown::Write).unwrap();
     let rest = streaming.body.read_all(10_000).unwrap();
     let (stdout, _) = demux(&[first.as_slice(), &rest].concat());

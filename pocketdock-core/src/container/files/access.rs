@@ -1,0 +1,158 @@
+//! Which way files go into and out of a sandbox.
+//!
+//! Through `tar` in the sandbox ([`script`](super::script)) if it runs: memory mounts and read-only
+//! roots are then what code in it sees, and Docker's archive endpoint would hold a lock on the
+//! container for as long as a copy takes. Through that endpoint if the sandbox does not run, or has
+//! no `tar`.
+//!
+//! The scripts run as root, so that a copy may go everywhere, as with `docker cp`; but where root
+//! lacks the capabilities for that, as the sandbox's user. So it is in a hardened sandbox, and on
+//! Docker in every sandbox of another user: without new privileges, a process of such a sandbox
+//! that becomes root gets none. What that user may not touch then goes through the endpoint, if
+//! there is no memory mount that the endpoint would pass by.
+
+use crate::container::handle::Container;
+use crate::engine::EngineKind;
+use crate::engine::containers;
+use crate::error::Result;
+use crate::wire::value::Value;
+
+/// What root needs to write and to give away everybody's files.
+const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
+
+/// A sandbox as far as files in it are concerned.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// Whether commands can be run in it.
+    pub(crate) runs: bool,
+    pub(crate) kind: EngineKind,
+    /// The user and the group of its configuration, either may be empty.
+    pub(crate) user: String,
+    pub(crate) group: String,
+    /// Whether its root may do what root does.
+    root_is_able: bool,
+    /// Whether there are directories in memory.
+    has_memory_mounts: bool,
+}
+
+impl Access {
+    /// Asks the engine.
+    ///
+    /// # Errors
+    ///
+    /// As [`containers::inspect`].
+    pub(crate) fn of(container: &Container) -> Result<Self> {
+        let found = containers::inspect(container.client(), container.container_id())?;
+        let owner = found.str_at(&["Config", "User"]).unwrap_or_default();
+        let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
+        Ok(Access {
+            runs: found.str_at(&["State", "Status"]) == Some("running"),
+            kind: container.engine().kind(),
+            user: user.to_owned(),
+            group: group.to_owned(),
+            root_is_able: root_is_able(container.engine().kind(), user, &found),
+            has_memory_mounts: has_memory_mounts(&found),
+        })
+    }
+
+    /// Whether the archive endpoint sees at a path what code in the running sandbox sees there.
+    pub(crate) fn endpoint_sees(&self, path: &str) -> bool {
+        let is_kernels = ["/dev", "/proc", "/sys"]
+            .iter()
+            .filter_map(|dir| path.strip_prefix(dir))
+            .any(|rest| rest.is_empty() || rest.starts_with('/'));
+        match self.kind {
+            EngineKind::Podman => true,
+            _ => !self.has_memory_mounts && !is_kernels,
+        }
+    }
+
+    /// As whom scripts run: `None` is the sandbox's own user.
+    pub(crate) fn script_user(&self) -> Option<&'static str> {
+        self.root_is_able.then_some("0")
+    }
+}
+
+fn has_memory_mounts(found: &Value) -> bool {
+    let asked = found.at(&["HostConfig", "Tmpfs"]);
+    let is_asked = asked
+        .and_then(Value::as_object)
+        .is_some_and(|asked| !asked.is_empty());
+    let mounts = found.array_at(&["Mounts"]).unwrap_or_default();
+    is_asked
+        || mounts
+            .iter()
+            .any(|it| it.str_at(&["Type"]) == Some("tmpfs"))
+}
+
+fn root_is_able(kind: EngineKind, user: &str, found: &Value) -> bool {
+    if kind == EngineKind::Docker && !matches!(user, "" | "0" | "root") {
+        return false;
+    }
+    let list = |key| {
+        let names = found.array_at(&["HostConfig", key]).unwrap_or_default();
+        names
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|name| {
+                name.to_ascii_uppercase()
+                    .trim_start_matches("CAP_")
+                    .to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    let (dropped, added) = (list("CapDrop"), list("CapAdd"));
+    let has = |list: &[String], name: &str| list.iter().any(|it| it == name || it == "ALL");
+    CAPABILITIES
+        .iter()
+        .all(|name| !has(&dropped, name) || has(&added, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json;
+
+    #[test]
+    fn what_root_may_do() {
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            (r#"{}"#,                                                          true),
+            (r#"{"CapDrop":null,"CapAdd":null}"#,                              true),
+            (r#"{"CapDrop":["NET_RAW","cap_mknod"]}"#,                         true),
+            (r#"{"CapDrop":["ALL"]}"#,                                         false),
+            (r#"{"CapDrop":["CAP_CHOWN"]}"#,                                   false),
+            (r#"{"CapDrop":["all"],"CapAdd":["CHOWN","DAC_OVERRIDE"]}"#,       false),
+            (r#"{"CapDrop":["ALL"],"CapAdd":["CHOWN","DAC_OVERRIDE","FOWNER"]}"#, true),
+        ];
+        for (host, want) in cases {
+            let found = json::parse(format!(r#"{{"HostConfig":{host}}}"#).as_bytes()).unwrap();
+            for kind in [EngineKind::Docker, EngineKind::Podman] {
+                assert_eq!(root_is_able(kind, "root", &found), want, "{host}");
+            }
+            assert!(!root_is_able(EngineKind::Docker, "1000", &found), "{host}");
+            assert_eq!(
+                root_is_able(EngineKind::Podman, "1000", &found),
+                want,
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn where_the_endpoint_is_blind() {
+        let access = |kind, has_memory_mounts| Access {
+            runs: true,
+            kind,
+            user: String::new(),
+            group: String::new(),
+            root_is_able: false,
+            has_memory_mounts,
+        };
+        let docker = access(EngineKind::Docker, false);
+        assert!(docker.endpoint_sees("/opt") && docker.endpoint_sees("/devices"));
+        assert!(!docker.endpoint_sees("/dev") && !docker.endpoint_sees("/dev/shm/x"));
+        assert!(!access(EngineKind::Docker, true).endpoint_sees("/opt"));
+        assert!(access(EngineKind::Podman, true).endpoint_sees("/dev/shm"));
+    }
+}

@@ -1,0 +1,498 @@
+//! Files of a sandbox that does not run, or has no `tar`: through the engine's archive endpoint.
+//!
+//! It cannot unpack beside a place and move there, so what is cut off leaves what had come. On
+//! Docker it does not see memory mounts, which are empty in a sandbox that is stopped; it refuses
+//! a root that is read-only. Podman reads `*` and `[` in a path as patterns.
+
+use std::ffi::OsString;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::ffi::OsStringExt;
+
+use crate::container::files::access::Access;
+use crate::container::files::meter::Meter;
+use crate::container::files::pack::{Failure, Owner};
+use crate::container::files::path::{Ending, SandboxPath};
+use crate::container::files::put::Cargo;
+use crate::container::files::report::CopyReport;
+use crate::container::handle::Container;
+use crate::engine::EngineKind;
+use crate::engine::archive;
+use crate::engine::client::Connection;
+use crate::engine::exchange::{Body as ReplyBody, RequestBody};
+use crate::error::{Error, Result};
+use crate::wire::digits;
+use crate::wire::tar::header::{Header, Kind};
+use crate::wire::tar::read::{self, Reader};
+use crate::wire::tar::write::Writer;
+
+/// How much of an archive is read at a time.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// How many links are followed, as the kernel does.
+const LINKS_MAX: usize = 40;
+
+/// The longest file of users or groups that is read.
+const ACCOUNTS_LEN_MAX: u64 = 1024 * 1024;
+
+/// Go's `os.FileMode` bits in a path's stat.
+const MODE_DIR: u64 = 1 << 31;
+const MODE_SYMLINK: u64 = 1 << 27;
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    /// Its path behind all links of its last name.
+    path: String,
+    is_dir: bool,
+}
+
+/// Where something goes.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    /// A directory that is there.
+    dir: String,
+    /// The directories that are missing below it, from there on.
+    missing: Vec<String>,
+    /// The name it gets in the innermost.
+    name: Vec<u8>,
+    /// Whether that is a directory that is there.
+    is_merged: bool,
+}
+
+/// Sends it.
+///
+/// # Errors
+///
+/// As [`archive::put`], and what is wrong with the destination.
+pub(crate) fn put(
+    container: &Container,
+    access: &Access,
+    cargo: &mut Cargo<'_>,
+    dest: &SandboxPath,
+    meter: &mut Meter<'_>,
+) -> Result<CopyReport> {
+    let place = find_place(container, access, cargo, dest)?;
+    let owner = find_owner(container, access)?;
+    let mut outcome = None;
+    let mut write = |out: &mut dyn Write| {
+        let packed = add_missing(&place, owner, out)
+            .and_then(|()| cargo.pack(&place.entry(), !place.is_merged, owner, out, meter));
+        match packed {
+            Err(Failure::Sink(error)) => return Err(error),
+            packed => outcome = Some(packed),
+        }
+        match outcome {
+            Some(Err(_)) => Err(io::Error::other("the source failed")),
+            _ => Ok(()),
+        }
+    };
+    let body = RequestBody::Writer(&mut write);
+    let sent = archive::put(
+        container.client(),
+        container.container_id(),
+        &place.dir,
+        body,
+    );
+    match (outcome, sent) {
+        (Some(Err(Failure::Source(error))), _) | (_, Err(error)) => Err(error),
+        (Some(Ok(report)), Ok(())) => Ok(report),
+        (None | Some(Err(Failure::Sink(_))), Ok(())) => Err(Error::io(
+            format!("write '{}' in the sandbox", dest.as_str()),
+            io::ErrorKind::UnexpectedEof.into(),
+        )),
+    }
+}
+
+impl Place {
+    /// Its path from the directory on.
+    fn entry(&self) -> Vec<u8> {
+        let mut path = b".".to_vec();
+        for name in &self.missing {
+            path.push(b'/');
+            path.extend_from_slice(name.as_bytes());
+        }
+        path.push(b'/');
+        path.extend_from_slice(&self.name);
+        path
+    }
+}
+
+/// The directories above a file that is written, each the user's.
+fn add_missing(
+    place: &Place,
+    owner: Owner,
+    out: &mut dyn Write,
+) -> std::result::Result<(), Failure> {
+    let mut path = b".".to_vec();
+    for name in &place.missing {
+        path.push(b'/');
+        path.extend_from_slice(name.as_bytes());
+        let header = Header {
+            uid: owner.uid,
+            gid: owner.gid,
+            ..Header::directory(&path)
+        };
+        let blocks = header.encode().map_err(|error| {
+            Error::io("make a directory in the sandbox", io::Error::other(error))
+        })?;
+        out.write_all(&blocks).map_err(Failure::Sink)?;
+    }
+    Ok(())
+}
+
+fn find_place(
+    container: &Container,
+    access: &Access,
+    cargo: &Cargo<'_>,
+    dest: &SandboxPath,
+) -> Result<Place> {
+    let is_write = matches!(cargo, Cargo::Write(_));
+    let place = match look(container, access, dest.as_str())? {
+        Some(found) if found.is_dir && is_write => {
+            return Err(Error::IsADirectory {
+                path: dest.as_str().into(),
+            });
+        }
+        Some(found) if found.is_dir => into_directory(container, access, cargo, found.path)?,
+        Some(_) if cargo.needs_directory(dest) || cargo.is_dir() => {
+            return Err(Error::NotADirectory {
+                path: dest.as_str().into(),
+            });
+        }
+        // In the place of a file.
+        Some(found) => {
+            let (dir, name) = found.path.rsplit_once('/').unwrap_or(("", &found.path));
+            Place {
+                dir: format!("{dir}/"),
+                missing: Vec::new(),
+                name: name.as_bytes().to_vec(),
+                is_merged: false,
+            }
+        }
+        None if cargo.needs_directory(dest) => {
+            return Err(Error::PathNotFound {
+                path: dest.as_str().into(),
+            });
+        }
+        None => new_name(container, access, dest, is_write)?,
+    };
+    Ok(place)
+}
+
+fn into_directory(
+    container: &Container,
+    access: &Access,
+    cargo: &Cargo<'_>,
+    dir: String,
+) -> Result<Place> {
+    let mut place = Place {
+        dir,
+        missing: Vec::new(),
+        name: cargo.name().to_vec(),
+        is_merged: false,
+    };
+    if place.name.is_empty() {
+        place.name = b".".to_vec();
+        place.is_merged = true;
+        return Ok(place);
+    }
+    // A name that is no text cannot be asked for; the engine refuses to replace a directory.
+    let Ok(name) = std::str::from_utf8(&place.name) else {
+        return Ok(place);
+    };
+    let path = format!("{}/{name}", place.dir.trim_end_matches('/'));
+    match look(container, access, &path)? {
+        Some(found) if found.is_dir && !cargo.is_dir() => {
+            Err(Error::IsADirectory { path: path.into() })
+        }
+        Some(found) if !found.is_dir && cargo.is_dir() => {
+            Err(Error::NotADirectory { path: path.into() })
+        }
+        found => {
+            place.is_merged = found.is_some_and(|found| found.is_dir);
+            Ok(place)
+        }
+    }
+}
+
+/// A place where nothing is; with `makes_parents`, nothing need be above it either.
+fn new_name(
+    container: &Container,
+    access: &Access,
+    dest: &SandboxPath,
+    makes_parents: bool,
+) -> Result<Place> {
+    let (parent, name) = dest.split();
+    let mut missing = Vec::new();
+    for dir in dest.ancestors().into_iter().rev().chain(["/"]) {
+        match look(container, access, dir)? {
+            Some(found) if found.is_dir => {
+                missing.reverse();
+                return Ok(Place {
+                    dir: found.path,
+                    missing,
+                    name: name.as_bytes().to_vec(),
+                    is_merged: false,
+                });
+            }
+            Some(_) => return Err(Error::NotADirectory { path: dir.into() }),
+            None if makes_parents => {
+                let name = dir.rsplit('/').next().unwrap_or_default();
+                missing.push(name.to_owned());
+            }
+            None => break,
+        }
+    }
+    Err(Error::PathNotFound {
+        path: parent.into(),
+    })
+}
+
+/// What is at a path, links followed; `None` if nothing is.
+fn look(container: &Container, access: &Access, path: &str) -> Result<Option<Found>> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let stat = match stat(container, access, &path) {
+            Err(Error::PathNotFound { .. }) => return Ok(None),
+            Err(Error::Engine { .. }) if is_below_file(container, access, &path) => {
+                return Err(Error::NotADirectory { path: path.into() });
+            }
+            stat => stat?,
+        };
+        if !stat.is_link {
+            return Ok(Some(Found {
+                path,
+                is_dir: stat.is_dir,
+            }));
+        }
+        path = stat.target;
+    }
+    Err(Error::io(
+        format!("follow '{path}' in the sandbox"),
+        io::Error::other("too many links"),
+    ))
+}
+
+/// Whether what should be the directory of a path is something else, at which Docker fails without
+/// a word.
+fn is_below_file(container: &Container, access: &Access, path: &str) -> bool {
+    let parent = path.rsplit_once('/').map(|(parent, _)| parent);
+    let above = parent.filter(|parent| !parent.is_empty());
+    above.is_some_and(|above| match stat(container, access, above) {
+        Ok(found) => !found.is_dir,
+        Err(_) => is_below_file(container, access, above),
+    })
+}
+
+struct Stat {
+    is_dir: bool,
+    is_link: bool,
+    /// An absolute path; the engine makes it one.
+    target: String,
+}
+
+fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
+    refuse_patterns(access, path)?;
+    let stat = archive::stat(container.client(), container.container_id(), path)?;
+    let mode = stat.u64_at(&["mode"]).unwrap_or_default();
+    Ok(Stat {
+        is_dir: mode & MODE_DIR != 0,
+        is_link: mode & MODE_SYMLINK != 0,
+        target: stat.str_at(&["linkTarget"]).unwrap_or_default().to_owned(),
+    })
+}
+
+/// Podman would take such a path for many, or for none.
+fn refuse_patterns(access: &Access, path: &str) -> Result<()> {
+    if access.kind == EngineKind::Podman && path.contains(['*', '?', '[', '\\']) {
+        let expected = "Podman cannot name such a path in a sandbox that does not run; resume it";
+        return Err(Error::invalid("path", path, expected));
+    }
+    Ok(())
+}
+
+/// An archive of everything at a path; whether the paths in it begin with a name.
+///
+/// # Errors
+///
+/// As [`archive::get`].
+pub(crate) fn tree(
+    container: &Container,
+    access: &Access,
+    path: &SandboxPath,
+) -> Result<(Body, bool)> {
+    let text = path.as_str();
+    let found = stat(container, access, text)?;
+    match path.ending {
+        Ending::Name if found.is_link && access.kind == EngineKind::Podman => {
+            return link(container, path).map(|archive| (Body::Link(archive), true));
+        }
+        Ending::Name => return get(container, text).map(|body| (body, true)),
+        Ending::Slash | Ending::Nameless => {}
+    }
+    if !look(container, access, text)?.is_some_and(|found| found.is_dir) {
+        return Err(Error::NotADirectory { path: text.into() });
+    }
+    get(container, &format!("{text}/.")).map(|body| (body, false))
+}
+
+/// The content of a file of at most `len_max` bytes, links followed.
+///
+/// # Errors
+///
+/// As [`archive::get`], and [`Error::IsADirectory`].
+pub(crate) fn read(
+    container: &Container,
+    access: &Access,
+    path: &SandboxPath,
+    len_max: u64,
+) -> Result<Vec<u8>> {
+    let text = path.as_str();
+    let found = look(container, access, text)?;
+    let found = found.ok_or_else(|| Error::PathNotFound { path: text.into() })?;
+    if found.is_dir {
+        return Err(Error::IsADirectory { path: text.into() });
+    }
+    let broken = |error| Error::io(format!("read '{text}' in the sandbox"), error);
+    let mut reader = Reader::new(get(container, &found.path)?);
+    let entry = reader.next_entry().map_err(|error| broken(error.into()))?;
+    let mut entry = entry.ok_or_else(|| broken(io::ErrorKind::UnexpectedEof.into()))?;
+    match entry.header().kind {
+        Kind::File if entry.header().len <= len_max => {}
+        Kind::File => return Err(broken(io::ErrorKind::FileTooLarge.into())),
+        _ => return Err(broken(io::Error::other("it is no regular file"))),
+    }
+    let mut content = Vec::new();
+    entry.read_to_end(&mut content).map_err(broken)?;
+    Ok(content)
+}
+
+/// The names in a directory, sorted. Everything in it has to come over for that.
+///
+/// # Errors
+///
+/// As [`tree`].
+pub(crate) fn names(
+    container: &Container,
+    access: &Access,
+    path: &SandboxPath,
+) -> Result<Vec<OsString>> {
+    let (body, _) = tree(container, access, &path.content())?;
+    let mut reader = Reader::new(body);
+    let mut names = std::collections::BTreeSet::new();
+    let broken =
+        |error: read::Error| Error::io(format!("list '{}'", path.as_str()), io::Error::from(error));
+    while let Some(entry) = reader.next_entry().map_err(broken)? {
+        let parts = entry.header().path.split(|&byte| byte == b'/');
+        let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
+        if let Some(name) = parts.next() {
+            names.insert(OsString::from_vec(name.to_vec()));
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn get(container: &Container, path: &str) -> Result<Body> {
+    let streaming = archive::get(container.client(), container.container_id(), path)?;
+    let buffered = BufReader::with_capacity(BUFFER_LEN, streaming.body);
+    Ok(Body::Streaming(Box::new(buffered)))
+}
+
+/// What an archive is read from.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Streaming(Box<BufReader<ReplyBody<Connection>>>),
+    Link(io::Cursor<Vec<u8>>),
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Body::Streaming(body) => body.read(buffer),
+            Body::Link(archive) => archive.read(buffer),
+        }
+    }
+}
+
+/// An archive of a link itself. Podman gives what it leads to, but lists it with its directory.
+fn link(container: &Container, path: &SandboxPath) -> Result<io::Cursor<Vec<u8>>> {
+    let (dir, name) = path.split();
+    let mut reader = Reader::new(get(container, &format!("{dir}/."))?);
+    let broken =
+        |error: read::Error| Error::io(format!("read '{}'", path.as_str()), io::Error::from(error));
+    while let Some(entry) = reader.next_entry().map_err(broken)? {
+        let header = entry.header();
+        let is_it = header.path.strip_prefix(b"./").unwrap_or(&header.path) == name.as_bytes();
+        if let (true, Kind::Symlink(_)) = (is_it, &header.kind) {
+            let mut writer = Writer::new(Vec::new());
+            let archive = writer
+                .append(header, &mut io::empty())
+                .and_then(|()| writer.finish());
+            let archive = archive.map_err(|error| {
+                Error::io(format!("read '{}'", path.as_str()), io::Error::other(error))
+            })?;
+            return Ok(io::Cursor::new(archive));
+        }
+    }
+    Err(Error::PathNotFound {
+        path: path.as_str().into(),
+    })
+}
+
+/// The numbers of the sandbox's user, as the engine finds them.
+fn find_owner(container: &Container, access: &Access) -> Result<Owner> {
+    let number = |text: &str| digits::decimal(text.as_bytes());
+    let (user, group) = (access.user.as_str(), access.group.as_str());
+    let (mut uid, mut gid) = match user {
+        "" => (Some(0), Some(0)),
+        user => (number(user), None),
+    };
+    if uid.is_none() || (group.is_empty() && gid.is_none()) {
+        let users = accounts(container, access, "/etc/passwd")?;
+        if let Some(row) = find_row(&users, user, Some(2)) {
+            (uid, gid) = (
+                field(row, 2).and_then(number),
+                field(row, 3).and_then(number),
+            );
+        }
+    }
+    if !group.is_empty() {
+        gid = number(group);
+        if gid.is_none() {
+            let groups = accounts(container, access, "/etc/group")?;
+            gid = find_row(&groups, group, None).and_then(|row| field(row, 2).and_then(number));
+        }
+    }
+    match (uid, gid.or(group.is_empty().then_some(0))) {
+        (Some(uid), Some(gid)) => Ok(Owner { uid, gid }),
+        _ => Err(Error::io(
+            "find the owner of files in the sandbox",
+            io::Error::other(format!("its user '{user}' has no number")),
+        )),
+    }
+}
+
+/// A file of users or groups; empty if there is none.
+fn accounts(container: &Container, access: &Access, path: &str) -> Result<String> {
+    match read(
+        container,
+        access,
+        &SandboxPath::parse(path)?,
+        ACCOUNTS_LEN_MAX,
+    ) {
+        Err(Error::PathNotFound { .. }) => Ok(String::new()),
+        content => content.map(|content| String::from_utf8_lossy(&content).into_owned()),
+    }
+}
+
+/// The row of a name, or of what stands in another column.
+fn find_row<'a>(table: &'a str, name: &str, or_column: Option<usize>) -> Option<&'a str> {
+    table.lines().find(|row| {
+        let is = |column| field(row, column) == Some(name);
+        is(0) || or_column.is_some_and(is)
+    })
+}
+
+fn field(row: &str, column: usize) -> Option<&str> {
+    row.split(':').nth(column)
+}

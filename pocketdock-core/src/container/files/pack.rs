@@ -1,0 +1,431 @@
+//! Files of the host as an archive for a sandbox.
+//!
+//! Everything in it belongs to one user, the sandbox's. Modes and times are the files' own, but
+//! setuid and setgid bits are left out, which would be another user's rights. Files with several
+//! names become hard links. A directory stands in the archive twice, before its content so that
+//! this can be put into it, and behind with its own mode and time, which what is put into it
+//! changes: not every tar keeps that in mind (busybox does not).
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, FileType, Metadata};
+use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::container::files::meter::{Meter, Metered};
+use crate::container::files::path::Ending;
+use crate::container::files::report::{CopyReport, DroppedKind};
+use crate::container::files::walk::{Found, Walk, unreadable};
+use crate::container::progress::Progress;
+use crate::error::{Error, Result};
+use crate::wire::tar::header::{Header, Kind};
+use crate::wire::tar::read::{self, Reader};
+use crate::wire::tar::write::{self, Writer};
+
+/// Who everything in an archive belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+}
+
+/// Why an archive could not be written.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What was to be packed cannot be.
+    Source(Error),
+    /// The archive's reader does not take it.
+    Sink(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Source(error)
+    }
+}
+
+/// What is to be copied into a sandbox.
+#[derive(Debug)]
+pub(crate) struct Source {
+    path: PathBuf,
+    pub(crate) ending: Ending,
+    pub(crate) is_dir: bool,
+    total_bytes: u64,
+}
+
+impl Source {
+    /// Looks at all that is to be copied: whether it can be read, and how much it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PathNotFound`], [`Error::NotADirectory`], [`Error::InvalidArgument`] for what is
+    /// neither file, directory nor link, and [`Error::Io`] for what cannot be read.
+    pub(crate) fn survey(path: &Path) -> Result<Self> {
+        let bytes = path.as_os_str().as_bytes();
+        let ending = Ending::of(bytes);
+        let metadata = match ending {
+            _ if bytes.is_empty() => return Err(Error::PathNotFound { path: path.into() }),
+            Ending::Name => fs::symlink_metadata(path),
+            // The system follows a link with a slash behind it.
+            Ending::Slash | Ending::Nameless => fs::metadata(path),
+        };
+        let metadata = metadata.map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => Error::NotADirectory { path: path.into() },
+            _ => unreadable(path, error),
+        })?;
+        let mut source = Source {
+            path: path.to_owned(),
+            ending,
+            is_dir: metadata.is_dir(),
+            total_bytes: 0,
+        };
+        if source.is_dir {
+            for found in Walk::new(path) {
+                source.count(&found?)?;
+            }
+            return Ok(source);
+        }
+        if let Some(kind) = special(metadata.file_type()) {
+            let what = format!(
+                "expected a file, a directory or a link, this is a {}",
+                kind.as_str()
+            );
+            return Err(Error::invalid("source", path.to_string_lossy(), what));
+        }
+        source.count(&Found {
+            relative: PathBuf::new(),
+            path: path.to_owned(),
+            metadata,
+            is_left: false,
+        })?;
+        Ok(source)
+    }
+
+    fn count(&mut self, found: &Found) -> Result<()> {
+        if found.metadata.is_file() {
+            File::open(&found.path).map_err(|error| unreadable(&found.path, error))?;
+            self.total_bytes += found.metadata.len();
+        }
+        Ok(())
+    }
+
+    /// Its own name; empty for a directory without one.
+    pub(crate) fn name(&self) -> &[u8] {
+        match self.ending {
+            Ending::Nameless => b"",
+            Ending::Name | Ending::Slash => self.path.file_name().unwrap_or_default().as_bytes(),
+        }
+    }
+
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    /// Writes it as an archive, itself under `name` and what is in it below. Without `with_top`,
+    /// a directory itself is left out.
+    pub(crate) fn pack(
+        &self,
+        name: &[u8],
+        with_top: bool,
+        owner: Owner,
+        out: &mut dyn Write,
+        meter: &mut Meter<'_>,
+    ) -> std::result::Result<CopyReport, Failure> {
+        let mut packer = Packer::new(owner, out, meter);
+        if self.is_dir {
+            for found in Walk::new(&self.path) {
+                let found = found?;
+                let is_top = found.relative.as_os_str().is_empty();
+                if with_top || !is_top {
+                    packer.add(&below(name, &found.relative), &found)?;
+                }
+            }
+        } else {
+            let metadata =
+                fs::symlink_metadata(&self.path).map_err(|error| unreadable(&self.path, error))?;
+            let found = Found {
+                relative: PathBuf::new(),
+                path: self.path.clone(),
+                metadata,
+                is_left: false,
+            };
+            packer.add(name, &found)?;
+        }
+        packer.finish()
+    }
+}
+
+impl Source {
+    /// Writes the directories alone, which gives those that are there their modes and times.
+    pub(crate) fn pack_directories(
+        &self,
+        with_top: bool,
+        owner: Owner,
+        out: &mut dyn Write,
+    ) -> std::result::Result<CopyReport, Failure> {
+        let mut nobody = |_: &Progress| ControlFlow::Continue(());
+        let mut meter = Meter::new(None, &mut nobody);
+        let mut packer = Packer::new(owner, out, &mut meter);
+        for found in Walk::new(&self.path) {
+            let found = found?;
+            let is_top = found.relative.as_os_str().is_empty();
+            if found.is_left && (with_top || !is_top) {
+                packer.add(&below(b".", &found.relative), &found)?;
+            }
+        }
+        packer.finish()
+    }
+}
+
+/// Writes bytes as an archive of one file with mode 0644, changed at `mtime`.
+pub(crate) fn pack_bytes(
+    name: &[u8],
+    content: &[u8],
+    (mtime_s, mtime_ns): (i64, u32),
+    owner: Owner,
+    out: &mut dyn Write,
+) -> std::result::Result<(), Failure> {
+    let header = Header {
+        uid: owner.uid,
+        gid: owner.gid,
+        mtime_s,
+        mtime_ns,
+        ..Header::file(name, content.len() as u64)
+    };
+    let mut writer = Writer::new(out);
+    writer
+        .append(&header, &mut &content[..])
+        .and_then(|()| writer.finish())
+        .map(drop)
+        .map_err(|error| failure(error, Path::new(OsStr::from_bytes(name))))
+}
+
+/// Writes an archive anew, everything in it the owner's. What leads out of it is refused.
+pub(crate) fn repack(
+    archive: &mut dyn Read,
+    owner: Owner,
+    out: &mut dyn Write,
+    meter: &mut Meter<'_>,
+) -> std::result::Result<CopyReport, Failure> {
+    let mut reader = Reader::new(io::BufReader::with_capacity(BUFFER_LEN, archive));
+    let mut packer = Packer::new(owner, out, meter);
+    let mut directories = Vec::new();
+    while let Some(mut entry) = reader.next_entry().map_err(unreadable_archive)? {
+        let mut header = entry.header().clone();
+        header.path = inside(&header.path)?;
+        if let Kind::HardLink(target) = &mut header.kind {
+            *target = inside(target)?;
+        }
+        if header.kind == Kind::Directory && directories.len() < DIRECTORIES_MAX {
+            directories.push(header.clone());
+            header.mode |= 0o700;
+        }
+        packer.add_entry(header, &mut entry)?;
+    }
+    // From the bottom up, as with a directory of the host.
+    for header in directories.into_iter().rev() {
+        packer.add_entry(header, &mut io::empty())?;
+        packer.report.entries -= 1;
+    }
+    packer.finish()
+}
+
+/// How many directories of an archive are given their own modes and times in the end.
+const DIRECTORIES_MAX: usize = 100_000;
+
+/// How much of an archive is read at a time.
+const BUFFER_LEN: usize = 64 * 1024;
+
+fn unreadable_archive(error: read::Error) -> Failure {
+    Failure::Source(Error::io("read the archive", error.into()))
+}
+
+/// A path of an archive as one that begins in the directory it is unpacked in.
+fn inside(path: &[u8]) -> Result<Vec<u8>> {
+    let mut parts = path.split(|&byte| byte == b'/');
+    if path.starts_with(b"/") || parts.any(|part| part == b"..") {
+        return Err(Error::UnsafePath {
+            path: OsStr::from_bytes(path).into(),
+            reason: "it leads out of the archive's directory",
+        });
+    }
+    match path.starts_with(b".") {
+        true => Ok(path.to_vec()),
+        false => Ok([b"./", path].concat()),
+    }
+}
+
+/// `name` and what is below it.
+fn below(name: &[u8], relative: &Path) -> Vec<u8> {
+    let relative = relative.as_os_str().as_bytes();
+    match relative.is_empty() {
+        true => name.to_vec(),
+        false => [name, b"/", relative].concat(),
+    }
+}
+
+/// What an archive is not for; `None` for files, directories and links.
+fn special(kind: FileType) -> Option<DroppedKind> {
+    match kind {
+        _ if kind.is_file() || kind.is_dir() || kind.is_symlink() => None,
+        _ if kind.is_fifo() => Some(DroppedKind::Fifo),
+        _ if kind.is_socket() => Some(DroppedKind::Socket),
+        _ if kind.is_char_device() || kind.is_block_device() => Some(DroppedKind::Device),
+        _ => Some(DroppedKind::Other),
+    }
+}
+
+struct Packer<'m, 'a, 'w> {
+    writer: Writer<&'w mut dyn Write>,
+    owner: Owner,
+    meter: &'m mut Meter<'a>,
+    /// The first name of each file that has several.
+    names: HashMap<(u64, u64), Vec<u8>>,
+    report: CopyReport,
+}
+
+impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
+    fn new(owner: Owner, out: &'w mut dyn Write, meter: &'m mut Meter<'a>) -> Self {
+        Packer {
+            writer: Writer::new(out),
+            owner,
+            meter,
+            names: HashMap::new(),
+            report: CopyReport::default(),
+        }
+    }
+
+    fn add(&mut self, name: &[u8], found: &Found) -> std::result::Result<(), Failure> {
+        let metadata = &found.metadata;
+        let kind = metadata.file_type();
+        if let Some(kind) = special(kind) {
+            self.report.drop_entry(found.relative.clone(), kind);
+            return Ok(());
+        }
+        let mut header = self.header(name, metadata);
+        if kind.is_symlink() {
+            let target = fs::read_link(&found.path).map_err(|e| unreadable(&found.path, e))?;
+            header.kind = Kind::Symlink(target.as_os_str().as_bytes().to_vec());
+            return self.append(&header, &mut io::empty(), &found.path);
+        }
+        if kind.is_dir() {
+            header.kind = Kind::Directory;
+            header.mode = metadata.mode() & 0o1777;
+            if !found.is_left {
+                header.mode |= 0o700;
+                self.report.entries += 1;
+            }
+            return self.put(&header, &mut io::empty(), &found.path);
+        }
+        if metadata.mode() & 0o6000 != 0 {
+            let relative = found.relative.clone();
+            self.report.drop_entry(relative, DroppedKind::SetId);
+        }
+        if 1 < metadata.nlink() {
+            let inode = (metadata.dev(), metadata.ino());
+            if let Some(first) = self.names.get(&inode) {
+                header.kind = Kind::HardLink(first.clone());
+                return self.append(&header, &mut io::empty(), &found.path);
+            }
+            self.names.insert(inode, name.to_vec());
+        }
+        self.add_file(header, &found.path)
+    }
+
+    fn add_file(&mut self, mut header: Header, path: &Path) -> std::result::Result<(), Failure> {
+        let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
+        // Its length now, which is how much of it will be read.
+        let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
+        header.len = metadata.len();
+        self.append(&header, &mut file, path)
+    }
+
+    fn header(&self, name: &[u8], metadata: &Metadata) -> Header {
+        Header {
+            mode: metadata.mode() & 0o777,
+            uid: self.owner.uid,
+            gid: self.owner.gid,
+            mtime_s: metadata.mtime(),
+            mtime_ns: u32::try_from(metadata.mtime_nsec()).unwrap_or_default(),
+            ..Header::file(name, 0)
+        }
+    }
+
+    /// Adds an entry of another archive.
+    fn add_entry(
+        &mut self,
+        mut header: Header,
+        data: &mut dyn Read,
+    ) -> std::result::Result<(), Failure> {
+        let path = PathBuf::from(OsStr::from_bytes(&header.path));
+        let dropped = match header.kind {
+            Kind::File | Kind::Directory | Kind::Symlink(_) | Kind::HardLink(_) => None,
+            Kind::Fifo => Some(DroppedKind::Fifo),
+            Kind::CharDevice | Kind::BlockDevice => Some(DroppedKind::Device),
+            Kind::Other(_) => Some(DroppedKind::Other),
+        };
+        if let Some(kind) = dropped {
+            self.report.drop_entry(path, kind);
+            return Ok(());
+        }
+        if header.mode & 0o6000 != 0 && header.kind == Kind::File {
+            self.report.drop_entry(path.clone(), DroppedKind::SetId);
+        }
+        header.mode &= 0o1777;
+        (header.uid, header.gid) = (self.owner.uid, self.owner.gid);
+        self.append(&header, data, &path)
+    }
+
+    fn append(
+        &mut self,
+        header: &Header,
+        data: &mut dyn Read,
+        path: &Path,
+    ) -> std::result::Result<(), Failure> {
+        self.report.entries += 1;
+        self.report.bytes += header.len;
+        let counted = self.meter.add_entry();
+        counted.map_err(|error| Error::io("finish the copy", error))?;
+        self.put(header, data, path)
+    }
+
+    fn put(
+        &mut self,
+        header: &Header,
+        data: &mut dyn Read,
+        path: &Path,
+    ) -> std::result::Result<(), Failure> {
+        let mut data = Metered {
+            source: data,
+            meter: self.meter,
+        };
+        let written = self.writer.append(header, &mut data);
+        written.map_err(|error| failure(error, path))
+    }
+
+    fn finish(self) -> std::result::Result<CopyReport, Failure> {
+        self.meter.finish();
+        let finished = self.writer.finish();
+        finished.map_err(|error| failure(error, Path::new("")))?;
+        Ok(self.report)
+    }
+}
+
+fn failure(error: write::Error, path: &Path) -> Failure {
+    match error {
+        write::Error::Write(error) => Failure::Sink(error),
+        write::Error::Read(error) => Failure::Source(unreadable(path, error)),
+        write::Error::ShortSource { .. } => {
+            let doing = format!("read '{}'", path.display());
+            let error = io::Error::other("it became shorter while it was read");
+            Failure::Source(Error::io(doing, error))
+        }
+        error @ (write::Error::Header(_) | write::Error::Broken) => Failure::Source(Error::io(
+            format!("pack '{}'", path.display()),
+            io::Error::other(error.to_string()),
+        )),
+    }
+}

@@ -1,0 +1,293 @@
+//! Into a sandbox that runs: an archive for the `tar` in it, on the input of a script.
+//!
+//! The script finds the place, says whose the files are to be, and unpacks; its words are listened
+//! to while the archive is sent, so that one that gives up early does not leave us writing.
+
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::container::files::access::Access;
+use crate::container::files::meter::Meter;
+use crate::container::files::pack::{self, Failure, Owner, Source};
+use crate::container::files::path::{Ending, SandboxPath};
+use crate::container::files::report::CopyReport;
+use crate::container::files::script::Script;
+use crate::container::handle::Container;
+use crate::error::{Error, Result};
+use crate::host;
+use crate::wire::digits;
+use crate::wire::time::Timestamp;
+
+const SCRIPT: &str = include_str!("put.sh");
+
+/// What a file is called in an archive for something new.
+const ENTRY: &[u8] = b"entry";
+
+/// What is to go into a sandbox.
+pub(crate) enum Cargo<'a> {
+    /// Something of the host's, as `cp -r` would copy it.
+    Copy(&'a Source),
+    /// The content of one file, with the directories above it.
+    Write(&'a [u8]),
+    /// What an archive holds, into a directory.
+    Unpack(&'a mut dyn Read),
+    /// Nothing any more: the archive has been read.
+    Spent,
+}
+
+impl Cargo<'_> {
+    pub(crate) fn is_dir(&self) -> bool {
+        match self {
+            Cargo::Copy(source) => source.is_dir,
+            Cargo::Write(_) => false,
+            Cargo::Unpack(_) | Cargo::Spent => true,
+        }
+    }
+
+    /// What it is called where it comes from; empty for what has no name.
+    pub(crate) fn name(&self) -> &[u8] {
+        match self {
+            Cargo::Copy(source) => source.name(),
+            Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent => b"",
+        }
+    }
+
+    /// Whether the destination has to be a directory that is there.
+    pub(crate) fn needs_directory(&self, dest: &SandboxPath) -> bool {
+        matches!(self, Cargo::Unpack(_)) || dest.ending != Ending::Name
+    }
+
+    /// Writes it as an archive.
+    pub(crate) fn pack(
+        &mut self,
+        name: &[u8],
+        with_top: bool,
+        owner: Owner,
+        out: &mut dyn io::Write,
+        meter: &mut Meter<'_>,
+    ) -> std::result::Result<CopyReport, Failure> {
+        match self {
+            Cargo::Copy(source) => source.pack(name, with_top, owner, out, meter),
+            Cargo::Write(content) => {
+                let now = Timestamp::from(host::now());
+                let mtime = (now.secs(), now.nanos());
+                pack::pack_bytes(name, content, mtime, owner, out)?;
+                Ok(CopyReport::default())
+            }
+            Cargo::Unpack(archive) => {
+                let sent = pack::repack(*archive, owner, out, meter);
+                *self = Cargo::Spent;
+                sent
+            }
+            Cargo::Spent => Ok(CopyReport::default()),
+        }
+    }
+}
+
+/// Sends it.
+///
+/// # Errors
+///
+/// [`Error::CommandNotFound`] if the sandbox lacks `sh` or `tar`; nothing was sent then.
+pub(crate) fn put(
+    container: &Container,
+    access: &Access,
+    cargo: &mut Cargo<'_>,
+    dest: &SandboxPath,
+    meter: &mut Meter<'_>,
+) -> Result<CopyReport> {
+    let how = match cargo {
+        Cargo::Write(_) => "write",
+        _ if cargo.needs_directory(dest) => "into",
+        _ => "copy",
+    };
+    let (is_dir, name) = (cargo.is_dir(), cargo.name());
+    let arguments = [
+        how,
+        dest.as_str(),
+        &escaped(if name.is_empty() { b"." } else { name }),
+        if is_dir { "dir" } else { "file" },
+        &access.user,
+        &access.group,
+        &format!("pocketdock-{}", host::random_hex::<8>()?),
+    ];
+    let doing = format!("write '{}' in the sandbox", dest.as_str());
+    let start = |arguments: &[&str]| {
+        let user = access.script_user();
+        let mut script = Script::start(container, user, SCRIPT, arguments, true)?;
+        let ready = ready(&script.hear()?)?;
+        // A write that takes this long is waited for in vain.
+        let _unsupported = script
+            .input()
+            .set_write_timeout(Some(container.client().timeout()));
+        Ok::<_, Error>((script, ready))
+    };
+    let (mut script, place) = start(&arguments)?;
+    let name: &[u8] = if is_dir { b"." } else { ENTRY };
+    let report = exchange(&mut script, &doing, |out| {
+        cargo.pack(name, place.is_new, place.owner, out, meter)
+    })?;
+    match cargo {
+        Cargo::Copy(source) if is_dir && !place.sets_times_last => {
+            let (mut script, merged) = start(&arguments)?;
+            exchange(&mut script, &doing, |out| {
+                source.pack_directories(place.is_new, merged.owner, out)
+            })?;
+        }
+        _ => {}
+    }
+    Ok(report)
+}
+
+/// What the script has found.
+#[derive(Debug, PartialEq, Eq)]
+struct Ready {
+    owner: Owner,
+    /// Whether nothing is at the place; else there is a directory.
+    is_new: bool,
+    /// Whether `tar` gives directories their times when all is in them. That of busybox makes links
+    /// after that; GNU's knows.
+    sets_times_last: bool,
+}
+
+/// Reads `ready UID GID new|merge gnu|other`.
+fn ready(words: &str) -> Result<Ready> {
+    let mut words_left = words.strip_prefix("ready ").unwrap_or_default().split(' ');
+    let mut number = || digits::decimal(words_left.next().unwrap_or_default().as_bytes());
+    match (number(), number(), words_left.next(), words_left.next()) {
+        (Some(uid), Some(gid), Some(mode), Some(flavour)) => Ok(Ready {
+            owner: Owner { uid, gid },
+            is_new: mode == "new",
+            sets_times_last: flavour == "gnu",
+        }),
+        _ => Err(Error::io(
+            "find the owner of files in the sandbox",
+            io::Error::other(format!("its user has no number: {}", words.escape_debug())),
+        )),
+    }
+}
+
+/// Writes while the script is listened to, and waits for its last words.
+fn exchange(
+    script: &mut Script,
+    doing: &str,
+    write: impl FnOnce(&mut dyn io::Write) -> std::result::Result<CopyReport, Failure>,
+) -> Result<CopyReport> {
+    let is_sent = AtomicBool::new(false);
+    let input = script.input();
+    let (sent, said) = thread::scope(|scope| {
+        let listener = thread::Builder::new()
+            .name("pocketdock-put".to_owned())
+            .spawn_scoped(scope, || listen(script, doing, &is_sent))
+            .map_err(|error| Error::io("start a thread", error))?;
+        let mut out = &*input;
+        let sent = write(&mut out);
+        is_sent.store(true, Ordering::Release);
+        // What is cut off here, tar does not take for an end.
+        let how = if is_stuck(&sent) {
+            Shutdown::Both
+        } else {
+            Shutdown::Write
+        };
+        let _closed_already = input.shutdown(how);
+        let said = listener.join().unwrap_or_else(|_panic| {
+            Err(Error::io(
+                doing,
+                io::Error::other("the listener has failed"),
+            ))
+        });
+        Ok::<_, Error>((sent, said))
+    })?;
+    match (sent, said) {
+        (Ok(report), Ok(())) => Ok(report),
+        (Err(Failure::Source(error)), _) => Err(error),
+        (sent, said) if is_stuck(&sent) => Err(said
+            .err()
+            .filter(is_fate)
+            .unwrap_or_else(|| Error::io(doing, io::ErrorKind::TimedOut.into()))),
+        (_, Err(error)) => Err(error),
+        (Err(Failure::Sink(error)), Ok(())) => Err(Error::io(doing, error)),
+    }
+}
+
+/// Whether the sandbox did not take what was written, for long.
+fn is_stuck(sent: &std::result::Result<CopyReport, Failure>) -> bool {
+    let Err(Failure::Sink(error)) = sent else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+/// Whether this tells what has become of the sandbox.
+fn is_fate(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::ContainerNotRunning { .. } | Error::ContainerGone { .. }
+    )
+}
+
+fn listen(script: &mut Script, doing: &str, is_sent: &AtomicBool) -> Result<()> {
+    loop {
+        match script.finish(doing) {
+            // It says nothing while it reads.
+            Err(Error::Timeout { .. }) if !is_sent.load(Ordering::Acquire) => {}
+            outcome => {
+                script.end_input();
+                return outcome;
+            }
+        }
+    }
+}
+
+/// Bytes for `printf '%b'`, for not all of them can be in an argument.
+fn escaped(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .map(|&byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("\\0{byte:03o}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_for_printf() {
+        assert_eq!(escaped(b"a-b_c.1"), "a-b_c.1");
+        assert_eq!(escaped(b"a b\n\\\xff"), "a\\0040b\\0012\\0134\\0377");
+    }
+
+    #[test]
+    fn the_words_of_a_script_that_is_ready() {
+        let owner = Owner { uid: 1000, gid: 5 };
+        let want = |is_new, sets_times_last| Ready {
+            owner,
+            is_new,
+            sets_times_last,
+        };
+        assert_eq!(ready("ready 1000 5 new gnu").unwrap(), want(true, true));
+        assert_eq!(
+            ready("ready 1000 5 merge other").unwrap(),
+            want(false, false)
+        );
+        for words in [
+            "",
+            "ready",
+            "ready a 5 new gnu",
+            "ready 1 +5 new gnu",
+            "done 0",
+        ] {
+            assert!(ready(words).is_err(), "{words}");
+        }
+    }
+}

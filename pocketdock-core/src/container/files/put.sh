@@ -1,0 +1,101 @@
+# Takes an archive from stdin into a sandbox.
+#
+#   put.sh HOW DEST NAME KIND USER GROUP STAGE
+#
+# HOW    copy: as `cp -r` would copy something called NAME to DEST; into: the same, and DEST has to
+#        be a directory; write: to the file DEST, with the directories above it
+# NAME   for printf '%b'; `.` for the content of a directory
+# KIND   file or dir: what the archive holds; a file is its only entry, called `entry`, the paths of
+#        a directory begin with `.`
+# USER GROUP  whose everything is to be, as the container's configuration says it
+# STAGE  a name that nothing has
+#
+# Says on stderr `pd ready UID GID new|merge gnu|other`, whereupon the archive is to be sent, and in the end
+# `pd done STATUS`; or `pd fail WHY PATH`, with WHY one of missing, is_dir, not_dir, denied, no_tar.
+# What is new is unpacked beside its place and moved there when it is complete.
+how=$1 dest=$2 kind=$4 user=$5 group=$6 stage=.$7
+name=$(printf '%b.' "$3")
+name=${name%.}
+fail() {
+  printf 'pd fail %s %s\n' "$1" "$2" >&2
+  exit
+}
+why_no_dir() { # PATH
+  [ -e "$1" ] || [ -L "$1" ] || fail missing "$1"
+  fail not_dir "$1"
+}
+find_ids() { # the numbers of the user and of the group, as the engine finds them
+  uid='' gid=''
+  if [ -r /etc/passwd ]; then
+    while IFS=: read -r n _ u g _; do
+      [ "$n" = "$user" ] || [ "$u" = "$user" ] || continue
+      uid=$u gid=$g
+      break
+    done </etc/passwd
+  fi
+  case $uid in '') uid=${user:-0} ;; esac
+  case $group in
+  '') gid=${gid:-0} ;;
+  *)
+    gid=$group
+    [ ! -r /etc/group ] || while IFS=: read -r n _ g _; do
+      [ "$n" = "$group" ] && gid=$g && break
+    done </etc/group
+    ;;
+  esac
+}
+make_dirs() { # as mkdir -p, each the user's
+  case $1 in '' | /) return ;; esac
+  [ -d "$1" ] && return
+  make_dirs "${1%/*}"
+  if [ -e "$1" ] || [ -L "$1" ]; then fail not_dir "$1"; fi
+  mkdir -- "$1" 2>/dev/null || [ -d "$1" ] || fail denied "$1"
+  chown "$uid:$gid" "$1" 2>/dev/null # for whoever may; who may not is that user
+}
+find_ids
+if [ -d "$dest" ]; then
+  case $how in
+  write) fail is_dir "$dest" ;;
+  *) dir=$dest target=$name ;;
+  esac
+else
+  case $how in into) why_no_dir "$dest" ;; esac
+  dir=${dest%/*} target=${dest##*/}
+  dir=${dir:-/}
+  case $how in write) make_dirs "$dir" ;; esac
+  [ -d "$dir" ] || why_no_dir "$dir"
+fi
+cd -- "$dir" 2>/dev/null || fail denied "$dir"
+if [ "$kind" = file ] && [ -L "./$target" ] && [ ! -d "./$target" ]; then
+  target=$(readlink -f "./$target") || fail missing "$dest"
+  cd -- "${target%/*}/" 2>/dev/null || fail missing "$target"
+  target=${target##*/}
+fi
+mode=new where=$stage
+if [ -d "./$target" ]; then
+  [ "$kind" = dir ] || fail is_dir "${dir%/}/$target"
+  mode=merge where=./$target
+elif [ "$kind" = dir ]; then
+  if [ -e "./$target" ] || [ -L "./$target" ]; then fail not_dir "${dir%/}/$target"; fi
+  where=$stage/entry
+fi
+command -v tar >/dev/null || fail no_tar tar
+if [ $mode = new ]; then
+  mkdir "$stage" 2>/dev/null || fail denied "$dir"
+  [ "$where" = "$stage" ] || mkdir "$where"
+fi
+case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu ;; *) flavour=other ;; esac
+printf 'pd ready %s %s %s %s\n' "$uid" "$gid" "$mode" "$flavour" >&2
+# Without that, busybox applies it where it does not run as root.
+umask 0
+tar -x -p -f - -C "$where"
+status=$?
+if [ $mode = new ]; then
+  [ $status != 0 ] || mv -f "$stage/entry" "./$target" || status=1
+  # A directory without write permission cannot be emptied by everybody.
+  [ $status = 0 ] || chmod -R u+rwx "$stage" 2>/dev/null
+  rm -rf "$stage"
+fi
+printf '\npd done %s\n' "$status" >&2
+# Whoever still sends can send to the end.
+cat >/dev/null

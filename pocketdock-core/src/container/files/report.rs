@@ -1,0 +1,67 @@
+//! What came of a copy into or out of a sandbox.
+
+use std::path::PathBuf;
+
+/// What a copy has brought over, and what it has left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CopyReport {
+    /// Files, directories and links that were copied.
+    pub entries: u64,
+    /// The bytes in the files among them.
+    pub bytes: u64,
+    /// What could not be copied as it is, in order.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Something that a copy has left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// Its path at the source, below what was copied.
+    pub path: PathBuf,
+    /// What was left out.
+    pub what: DroppedKind,
+}
+
+/// What a copy leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DroppedKind {
+    /// A device.
+    Device,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// Something else that is neither file, directory nor link.
+    Other,
+    /// The bits by which a program gets its owner's or group's rights; the file was copied.
+    SetId,
+}
+
+/// How many of them are listed; a container can have as many as it likes.
+const DROPPED_MAX: usize = 10_000;
+
+impl DroppedKind {
+    /// Its name in messages and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DroppedKind::Device => "device",
+            DroppedKind::Fifo => "fifo",
+            DroppedKind::Socket => "socket",
+            DroppedKind::Other => "special file",
+            DroppedKind::SetId => "setuid or setgid bit",
+        }
+    }
+}
+
+impl CopyReport {
+    /// Notes what is left out; of very many, the first.
+    pub(crate) fn drop_entry(&mut self, path: PathBuf, what: DroppedKind) {
+        if self.dropped.len() < DROPPED_MAX {
+            self.dropped.push(Dropped { path, what });
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! An archive from a sandbox as files of the host.
+//!
+//! The archive may be anything: code in the sandbox can have made it. So nothing in it leads out
+//! of the destination: `..` and what would pass through a link are refused, a hard link is made
+//! only to a file that this copy has brought, and a directory stays the one it was when it was
+//! entered ([`HostDir`]). Devices, pipes and setuid bits are left out and listed.
+//!
+//! A file is written under a name of its own and renamed when it is complete, so that its name
+//! never stands for half of it. A directory gets its mode and time when it is left.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, FileTimes, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::container::files::host_dir::HostDir;
+use crate::container::files::meter::{Meter, Metered};
+use crate::container::files::report::{CopyReport, DroppedKind};
+use crate::error::{Error, Result};
+use crate::host;
+use crate::wire::tar::header::{Header, Kind};
+use crate::wire::tar::read::{self, Reader};
+use crate::wire::tar::write::{self, Writer};
+
+/// How much of a file is moved at a time.
+const BUFFER_LEN: usize = 128 * 1024;
+
+/// How deep an archive may lead; each level is held open.
+const DEPTH_MAX: usize = 512;
+
+/// Of how many files it is remembered that this copy has brought them.
+const LINKABLE_MAX: usize = 1_000_000;
+
+/// Why an archive was not unpacked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The archive cannot be read on, or is none.
+    Archive(read::Error),
+    /// What it holds cannot be put here.
+    Destination(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Destination(error)
+    }
+}
+
+type Outcome<T> = std::result::Result<T, Failure>;
+
+/// Where the entries of an archive go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mapping<'a> {
+    /// Whether the first name of each path stands for what is copied; else that has no name.
+    pub(crate) is_named: bool,
+    /// What that is called at the destination; without, what is in it goes there.
+    pub(crate) top: Option<&'a OsStr>,
+}
+
+impl Mapping<'_> {
+    /// The names from the destination to where a path of the archive goes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsafePath`] if that could be somewhere else.
+    fn place(self, path: &[u8]) -> Result<Vec<OsString>> {
+        let unsafe_path = |reason| Error::UnsafePath {
+            path: OsStr::from_bytes(path).into(),
+            reason,
+        };
+        if path.starts_with(b"/") {
+            return Err(unsafe_path("it is absolute"));
+        }
+        let parts = path.split(|&byte| byte == b'/');
+        let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
+        if self.is_named && parts.next() == Some(b"..") {
+            return Err(unsafe_path("it leads upwards"));
+        }
+        let mut names: Vec<OsString> = self.top.iter().map(|&top| top.to_owned()).collect();
+        for part in parts {
+            if part == b".." {
+                return Err(unsafe_path("it leads upwards"));
+            }
+            names.push(OsString::from_vec(part.to_vec()));
+        }
+        match names.len() {
+            len if DEPTH_MAX < len => Err(unsafe_path("it is too deep")),
+            _ => Ok(names),
+        }
+    }
+}
+
+/// Unpacks an archive into the directory `destination`.
+pub(crate) fn unpack(
+    archive: impl Read,
+    destination: &Path,
+    mapping: Mapping<'_>,
+    meter: &mut Meter<'_>,
+) -> Outcome<CopyReport> {
+    let mut unpacker = Unpacker::new(destination, mapping, meter)?;
+    let mut reader = Reader::new(archive);
+    while let Some(mut entry) = reader.next_entry().map_err(Failure::Archive)? {
+        let header = entry.header().clone();
+        unpacker.add(&header, &mut entry)?;
+    }
+    unpacker.finish()
+}
+
+/// Writes an archive anew with the paths that its entries would have at a destination.
+pub(crate) fn rewrite(
+    archive: impl Read,
+    out: &mut dyn Write,
+    mapping: Mapping<'_>,
+    meter: &mut Meter<'_>,
+) -> Outcome<CopyReport> {
+    let mut report = CopyReport::default();
+    let mut reader = Reader::new(archive);
+    let mut writer = Writer::new(out);
+    while let Some(mut entry) = reader.next_entry().map_err(Failure::Archive)? {
+        let mut header = entry.header().clone();
+        let names = mapping.place(&header.path)?;
+        let dropped = dropped(&header);
+        if let Some(kind) = dropped {
+            report.drop_entry(names.iter().collect(), kind);
+        }
+        if !is_copied(dropped) {
+            continue;
+        }
+        header.path = joined(&names);
+        if let Kind::HardLink(target) = &mut header.kind {
+            *target = joined(&mapping.place(target)?);
+        }
+        header.mode &= 0o1777;
+        (header.uid, header.gid) = (0, 0);
+        report.entries += 1;
+        report.bytes += header.len;
+        meter.add_entry().map_err(stopped)?;
+        let mut data = Metered {
+            source: &mut entry,
+            meter,
+        };
+        writer.append(&header, &mut data).map_err(unwritten)?;
+    }
+    writer.finish().map_err(unwritten)?;
+    meter.finish();
+    Ok(report)
+}
+
+fn joined(names: &[OsString]) -> Vec<u8> {
+    match names.is_empty() {
+        true => b".".to_vec(),
+        false => names.join(OsStr::new("/")).into_vec(),
+    }
+}
+
+fn stopped(error: io::Error) -> Error {
+    Error::io("finish the copy", error)
+}
+
+fn unwritten(error: write::Error) -> Failure {
+    match error {
+        write::Error::Read(error) => Failure::Archive(read::Error::Read(error)),
+        write::Error::Write(error) => Failure::Destination(Error::io("write the archive", error)),
+        error => Failure::Destination(Error::io("write the archive", io::Error::other(error))),
+    }
+}
+
+/// What of an entry is left out.
+fn dropped(header: &Header) -> Option<DroppedKind> {
+    match header.kind {
+        Kind::File if header.mode & 0o6000 != 0 => Some(DroppedKind::SetId),
+        Kind::File | Kind::Directory | Kind::Symlink(_) | Kind::HardLink(_) => None,
+        Kind::Fifo => Some(DroppedKind::Fifo),
+        Kind::CharDevice | Kind::BlockDevice => Some(DroppedKind::Device),
+        Kind::Other(_) => Some(DroppedKind::Other),
+    }
+}
+
+/// Whether an entry is copied of which this is left out.
+fn is_copied(dropped: Option<DroppedKind>) -> bool {
+    matches!(dropped, None | Some(DroppedKind::SetId))
+}
+
+struct Unpacker<'m, 'a> {
+    destination: HostDir,
+    mapping: Mapping<'m>,
+    /// The directories from the destination to where the last entry went.
+    entered: Vec<Level>,
+    /// The files that this copy has brought, to which there may be links.
+    linkable: HashSet<Vec<OsString>>,
+    scratch: OsString,
+    buffer: Box<[u8]>,
+    meter: &'m mut Meter<'a>,
+    report: CopyReport,
+}
+
+struct Level {
+    name: OsString,
+    dir: HostDir,
+    /// What it gets when it is left, if this copy has made it.
+    finally: Option<(u32, FileTimes)>,
+}
+
+impl<'m, 'a> Unpacker<'m, 'a> {
+    fn new(destination: &Path, mapping: Mapping<'m>, meter: &'m mut Meter<'a>) -> Result<Self> {
+        let opened = HostDir::open(destination)
+            .map_err(|error| Error::io(format!("open '{}'", destination.display()), error))?;
+        Ok(Unpacker {
+            destination: opened,
+            mapping,
+            entered: Vec::new(),
+            linkable: HashSet::new(),
+            scratch: format!(".pocketdock-{}", host::random_hex::<8>()?).into(),
+            buffer: vec![0; BUFFER_LEN].into_boxed_slice(),
+            meter,
+            report: CopyReport::default(),
+        })
+    }
+
+    fn add(&mut self, header: &Header, data: &mut impl Read) -> Outcome<()> {
+        let path = self.mapping.place(&header.path)?;
+        let Some((name, parents)) = path.split_last() else {
+            return Ok(()); // The destination itself, which is there and stays as it is.
+        };
+        let dropped = dropped(header);
+        if let Some(kind) = dropped {
+            self.report.drop_entry(path.iter().collect(), kind);
+        }
+        if !is_copied(dropped) {
+            return Ok(());
+        }
+        self.report.entries += 1;
+        self.meter.add_entry().map_err(stopped)?;
+        match &header.kind {
+            Kind::Directory => self.add_directory(&path, header)?,
+            Kind::Symlink(target) => {
+                self.enter(parents)?;
+                let target = OsStr::from_bytes(target);
+                self.put(name, |dir, scratch| dir.make_symlink(scratch, target))?;
+            }
+            Kind::HardLink(target) => self.add_hard_link(&path, target)?,
+            _ => {
+                self.enter(parents)?;
+                if self.report.entries == 1 {
+                    self.meter.expect(header.len); // A file that comes first is alone.
+                }
+                self.add_file(name, header, data)?;
+                if self.linkable.len() < LINKABLE_MAX {
+                    self.linkable.insert(path.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Outcome<CopyReport> {
+        self.leave_to(0)?;
+        self.meter.finish();
+        Ok(self.report)
+    }
+
+    /// The directory that the last entry went to.
+    fn dir(&self) -> &HostDir {
+        self.entered
+            .last()
+            .map_or(&self.destination, |level| &level.dir)
+    }
+
+    /// Goes to a directory, making what is missing on the way.
+    fn enter(&mut self, names: &[OsString]) -> Result<()> {
+        let mut shared = self.entered.iter().zip(names);
+        let len = shared.position(|(level, name)| level.name != *name);
+        self.leave_to(len.unwrap_or(self.entered.len().min(names.len())))?;
+        for name in names.get(self.entered.len()..).unwrap_or_default() {
+            self.enter_child(name)?;
+        }
+        Ok(())
+    }
+
+    /// Goes into a directory of this one; whether it was made for that.
+    fn enter_child(&mut self, name: &OsStr) -> Result<bool> {
+        let parent = self.dir();
+        let doing = || format!("write '{}'", parent.path_of(name).display());
+        let is_new = match parent.look(name).map_err(|e| Error::io(doing(), e))? {
+            None => {
+                parent.make_dir(name).map_err(|e| Error::io(doing(), e))?;
+                true
+            }
+            Some(_) => false,
+        };
+        let dir = parent.child(name).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => Error::NotADirectory {
+                path: parent.path_of(name),
+            },
+            _ => Error::io(doing(), error),
+        })?;
+        self.entered.push(Level {
+            name: name.to_owned(),
+            dir,
+            // Unless the archive says more about it.
+            finally: is_new.then(|| (0o755, FileTimes::new())),
+        });
+        Ok(is_new)
+    }
+
+    /// Leaves the directories below the first `depth`; each gets its mode and time now.
+    fn leave_to(&mut self, depth: usize) -> Result<()> {
+        while depth < self.entered.len() {
+            let Some(level) = self.entered.pop() else {
+                break;
+            };
+            if let Some((mode, times)) = level.finally {
+                level.dir.set(mode, times).map_err(|error| {
+                    let path = self.dir().path_of(&level.name);
+                    Error::io(format!("set the mode of '{}'", path.display()), error)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A directory that was there before keeps its mode, as with `cp -r`.
+    fn add_directory(&mut self, path: &[OsString], header: &Header) -> Result<()> {
+        let Some((name, parents)) = path.split_last() else {
+            return Ok(());
+        };
+        if self.entered.iter().map(|level| &level.name).eq(path) {
+            self.describe(header);
+            return Ok(());
+        }
+        self.enter(parents)?;
+        if self.enter_child(name)? {
+            self.describe(header);
+        }
+        Ok(())
+    }
+
+    /// Notes what the directory that was entered last will get, if this copy has made it.
+    fn describe(&mut self, header: &Header) {
+        let last = self.entered.last_mut();
+        if let Some(finally) = last.and_then(|level| level.finally.as_mut()) {
+            *finally = (header.mode & 0o1777, times(header));
+        }
+    }
+
+    fn add_file(&mut self, name: &OsStr, header: &Header, data: &mut impl Read) -> Outcome<()> {
+        let path = self.dir().path_of(name);
+        let doing = |error| Error::io(format!("write '{}'", path.display()), error);
+        let scratch = self.scratch.clone();
+        let mut file = self.dir().make_file(&scratch).map_err(doing)?;
+        let filled = self.fill(&mut file, data, &path).and_then(|()| {
+            let mode = Permissions::from_mode(header.mode & 0o777);
+            file.set_permissions(mode).map_err(doing)?;
+            file.set_times(times(header)).map_err(doing)?;
+            drop(file);
+            self.move_into_place(name)?;
+            Ok(())
+        });
+        if filled.is_err() {
+            let _moved_already = self.dir().remove(&scratch);
+        }
+        filled
+    }
+
+    fn fill(&mut self, file: &mut File, data: &mut impl Read, path: &Path) -> Outcome<()> {
+        loop {
+            let n = match data.read(&mut self.buffer) {
+                Ok(0) => return Ok(()),
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Failure::Archive(read::Error::Read(error))),
+            };
+            let piece = self.buffer.get(..n).unwrap_or_default();
+            file.write_all(piece)
+                .map_err(|error| Error::io(format!("write '{}'", path.display()), error))?;
+            self.report.bytes += n as u64;
+            self.meter.add(n).map_err(stopped)?;
+        }
+    }
+
+    fn add_hard_link(&mut self, path: &[OsString], target: &[u8]) -> Result<()> {
+        let original = self.mapping.place(target)?;
+        let refused = |reason| Error::UnsafePath {
+            path: OsStr::from_bytes(target).into(),
+            reason,
+        };
+        // A file the host had before could be anybody's.
+        if !self.linkable.contains(&original) {
+            return Err(refused("it is a hard link to what is not in the archive"));
+        }
+        let (Some((from, from_parents)), Some((name, parents))) =
+            (original.split_last(), path.split_last())
+        else {
+            return Err(refused("it is a hard link to a directory"));
+        };
+        self.enter(parents)?;
+        let from_dir = self.find(from_parents).map_err(|error| {
+            let path: PathBuf = original.iter().collect();
+            Error::io(format!("open '{}'", path.display()), error)
+        })?;
+        self.put(name, |dir, scratch| {
+            dir.make_hard_link(scratch, &from_dir, from)
+        })?;
+        self.linkable.insert(path.to_vec());
+        Ok(())
+    }
+
+    /// A directory that is there, without leaving the one that was entered.
+    fn find(&self, names: &[OsString]) -> io::Result<HostDir> {
+        let mut dir = self.destination.again()?;
+        for name in names {
+            dir = dir.child(name)?;
+        }
+        Ok(dir)
+    }
+
+    /// Makes something under a name of its own and then gives it its place.
+    fn put(
+        &mut self,
+        name: &OsStr,
+        make: impl FnOnce(&HostDir, &OsStr) -> io::Result<()>,
+    ) -> Result<()> {
+        let path = self.dir().path_of(name);
+        make(self.dir(), &self.scratch)
+            .map_err(|error| Error::io(format!("write '{}'", path.display()), error))?;
+        let moved = self.move_into_place(name);
+        // Two names of one file are not moved onto each other, says rename(2).
+        let _moved_already = self.dir().remove(&self.scratch);
+        moved
+    }
+
+    /// Gives what has the scratch name its own; a directory is not replaced.
+    fn move_into_place(&self, name: &OsStr) -> Result<()> {
+        let moved = self.dir().rename(&self.scratch, name);
+        moved.map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => Error::IsADirectory {
+                path: self.dir().path_of(name),
+            },
+            _ => {
+                let path = self.dir().path_of(name);
+                Error::io(format!("write '{}'", path.display()), error)
+            }
+        })
+    }
+}
+
+/// When it was modified, for its access as well; a time that the system cannot hold is left out.
+fn times(header: &Header) -> FileTimes {
+    let seconds = Duration::from_secs(header.mtime_s.unsigned_abs());
+    let whole = match header.mtime_s < 0 {
+        true => SystemTime::UNIX_EPOCH.checked_sub(seconds),
+        false => SystemTime::UNIX_EPOCH.checked_add(seconds),
+    };
+    let fraction = Duration::from_nanos(header.mtime_ns.into());
+    match whole.and_then(|time| time.checked_add(fraction)) {
+        Some(time) => FileTimes::new().set_modified(time).set_accessed(time),
+        None => FileTimes::new(),
+    }
+}

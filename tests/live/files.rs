@@ -1,0 +1,653 @@
+//! Files: into a sandbox and out of it, in every state it can be in.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pocketdock_core::engine::containers;
+use pocketdock_core::{Container, CreateOptions, Error, Tmpfs};
+
+use crate::fixture::Live;
+use crate::support::scratch::Scratch;
+use crate::support::tree;
+
+/// A sandbox, and a directory in it where its user may write.
+struct Case {
+    name: &'static str,
+    sandbox: Container,
+    home: &'static str,
+    /// Whether a directory that is closed to its owner is opened on the way in.
+    opens: bool,
+}
+
+/// Sandboxes that run, each with another way to be difficult.
+fn running(live: &Live) -> Vec<Case> {
+    let case = |name: &'static str, home, options: CreateOptions| Case {
+        name,
+        home,
+        sandbox: live.create(&options),
+        // On Podman root unpacks for the user.
+        opens: match name {
+            "a user with busybox" => !live.is_podman(),
+            "hardened user" => true,
+            _ => false,
+        },
+    };
+    let debian = || live.options().image(live.debian_image());
+    vec![
+        case("root with busybox", "/root", live.options()),
+        case(
+            "a user with busybox",
+            "/home/sandbox",
+            live.options().user("sandbox"),
+        ),
+        case("root with GNU tar", "/root", debian()),
+        case(
+            "a user by number with GNU tar",
+            "/tmp",
+            debian().user("1234:5678"),
+        ),
+        case("hardened", "/tmp", live.options().hardened()),
+        case(
+            "hardened user",
+            "/tmp",
+            live.options().user("1000:1000").hardened(),
+        ),
+        case(
+            "in memory",
+            "/mem",
+            live.options().tmpfs(Tmpfs::new("/mem")),
+        ),
+        case(
+            "a read-only root",
+            "/mem",
+            live.options().read_only().tmpfs(Tmpfs::new("/mem")),
+        ),
+    ]
+}
+
+/// Sandboxes that do not run, or cannot run `tar`.
+fn at_rest(live: &Live) -> Vec<Case> {
+    let stopped = live.sandbox();
+    stopped.stop().unwrap();
+    let of_user = live.create(&live.options().user("sandbox"));
+    of_user.stop().unwrap();
+    let without_tar = live.sandbox();
+    assert!(without_tar.run("rm /bin/tar").unwrap().ok());
+    vec![
+        Case {
+            name: "stopped",
+            sandbox: stopped,
+            home: "/root",
+            opens: false,
+        },
+        Case {
+            name: "stopped, of a user",
+            sandbox: of_user,
+            home: "/home/sandbox",
+            opens: false,
+        },
+        Case {
+            name: "without tar",
+            sandbox: without_tar,
+            home: "/root",
+            opens: false,
+        },
+    ]
+}
+
+fn all(live: &Live) -> Vec<Case> {
+    let mut cases = running(live);
+    cases.extend(at_rest(live));
+    cases
+}
+
+#[test]
+fn a_tree_of_every_kind_comes_back_as_it_was() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let planted = scratch.path().join("planted");
+    tree::plant(&planted);
+    for (number, case) in all(&live).iter().enumerate() {
+        let Case {
+            name,
+            sandbox,
+            home,
+            opens,
+        } = case;
+        println!("{name}");
+        let pushed = sandbox.push(&planted, home).unwrap();
+        assert_eq!(pushed.dropped, [], "{name}");
+        let back = scratch.path().join(format!("back-{number}"));
+        let pulled = sandbox.pull(&format!("{home}/planted"), &back).unwrap();
+        // The one mode that busybox does not set for whoever is not root.
+        let is_opened = fs::metadata(back.join("closed-dir")).unwrap().mode() & 0o777 == 0o755;
+        assert_eq!(is_opened, *opens, "{name}");
+        if is_opened {
+            tree::set_mode(&back.join("closed-dir"), 0o555);
+        }
+        tree::assert_same(&back, &planted);
+        assert_eq!(
+            (pulled.entries, &pulled.dropped),
+            (pushed.entries, &pushed.dropped)
+        );
+        tree::unlock(&back);
+    }
+    tree::unlock(&planted);
+}
+
+#[test]
+fn what_goes_in_belongs_to_the_user() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let dir = scratch.path().join("dir");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("file"), "x").unwrap();
+    for case in running(&live) {
+        let Case {
+            name,
+            sandbox,
+            home,
+            ..
+        } = case;
+        sandbox.push(&dir, home).unwrap();
+        sandbox.write_file(&format!("{home}/a/b/c"), "y").unwrap();
+        let own = sandbox.run("echo $(id -u):$(id -g)").unwrap();
+        let paths = ["dir", "dir/file", "a", "a/b", "a/b/c"];
+        let command = format!("cd {home} && stat -c %u:%g {}", paths.join(" "));
+        let owners = sandbox.run(command.as_str()).unwrap();
+        let want = own.stdout_text().repeat(paths.len());
+        assert_eq!(owners.stdout_text(), want, "{name}: {owners:?}");
+        let mode = sandbox
+            .run(format!("stat -c %a {home}/a/b/c").as_str())
+            .unwrap();
+        assert_eq!(mode.stdout_text(), "644\n", "{name}");
+    }
+}
+
+#[test]
+fn a_user_of_a_sandbox_that_is_killed_owns_what_goes_in() {
+    let Some(live) = Live::begin() else { return };
+    for user in ["sandbox", "1000", "1000:1000", "sandbox:nogroup", "4321"] {
+        let sandbox = live.create(&live.options().user(user));
+        sandbox.stop().unwrap();
+        sandbox.write_file("/home/sandbox/a/f", "x").unwrap();
+        sandbox.resume().unwrap();
+        let own = sandbox.run("echo $(id -u):$(id -g)").unwrap();
+        let owners = sandbox
+            .run("stat -c %u:%g /home/sandbox/a /home/sandbox/a/f")
+            .unwrap();
+        assert_eq!(owners.stdout_text(), own.stdout_text().repeat(2), "{user}");
+    }
+}
+
+#[test]
+fn a_file_is_written_read_and_listed_everywhere() {
+    let Some(live) = Live::begin() else { return };
+    for case in all(&live) {
+        let Case {
+            name,
+            sandbox,
+            home,
+            ..
+        } = case;
+        let path = format!("{home}/new dir/it's \"one\"\n");
+        for content in [&b"first"[..], &tree::binary(), b""] {
+            sandbox.write_file(&path, content).unwrap();
+            assert_eq!(sandbox.read_file(&path).unwrap(), content, "{name}");
+        }
+        let listed = sandbox.list_files(&format!("{home}/new dir")).unwrap();
+        assert_eq!(listed, ["it's \"one\"\n"], "{name}");
+        if sandbox.is_running().unwrap() {
+            let now = sandbox.run("date +%s").unwrap();
+            let now: u64 = now.stdout_text().trim().parse().unwrap();
+            sandbox.write_file(&path, "last").unwrap();
+            let written = sandbox.run(["stat", "-c", "%Y", &path]).unwrap();
+            let written: u64 = written.stdout_text().trim().parse().unwrap();
+            assert!((now..now + 60).contains(&written), "{name}: {written}");
+        }
+    }
+}
+
+#[test]
+fn links_are_followed_where_a_program_would_follow_them() {
+    let Some(live) = Live::begin() else { return };
+    let setup = "mkdir -p /d/sub; echo old >/d/file; ln -s file /d/link; ln -s /d/sub /d/dirlink;
+        ln -s loop /d/loop; ln -s gone /d/dangling";
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.sandbox();
+        assert!(sandbox.run(setup).unwrap().ok());
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        assert_eq!(sandbox.read_file("/d/link").unwrap(), b"old\n", "{name}");
+        sandbox.write_file("/d/link", "new").unwrap();
+        sandbox.write_file("/d/dirlink/inner", "i").unwrap();
+        assert_eq!(sandbox.read_file("/d/file").unwrap(), b"new", "{name}");
+        assert_eq!(
+            sandbox.list_files("/d/dirlink").unwrap(),
+            ["inner"],
+            "{name}"
+        );
+        let scratch = Scratch::new();
+        sandbox.pull("/d/link", scratch.path()).unwrap();
+        let target = fs::read_link(scratch.path().join("link")).unwrap();
+        assert_eq!(target, Path::new("file"), "{name}: a link comes as a link");
+        sandbox.pull("/d/dirlink/", scratch.path()).unwrap();
+        assert_eq!(
+            fs::read(scratch.path().join("dirlink/inner")).unwrap(),
+            b"i",
+            "{name}"
+        );
+        sandbox.pull("/d/dangling", scratch.path()).unwrap();
+        assert!(scratch.path().join("dangling").is_symlink(), "{name}");
+        assert!(sandbox.read_file("/d/loop").is_err(), "{name}");
+    }
+}
+
+#[test]
+fn where_a_copy_goes() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let (file, dir) = (scratch.path().join("file"), scratch.path().join("dir"));
+    fs::write(&file, "f").unwrap();
+    fs::create_dir_all(dir.join("sub")).unwrap();
+    fs::write(dir.join("sub/in"), "i").unwrap();
+    let content = scratch.path().join("dir/.");
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.sandbox();
+        assert!(
+            sandbox
+                .run("mkdir /e; echo old >/e/old; mkdir -p /e/d2/sub; echo k >/e/d2/sub/kept")
+                .unwrap()
+                .ok()
+        );
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            (&file,    "/e",        "/e/file"),
+            (&file,    "/e/",       "/e/file"),
+            (&file,    "/e/name",   "/e/name"),
+            (&file,    "/e/old",    "/e/old"),
+            (&dir,     "/e",        "/e/dir/sub/in"),
+            (&dir,     "/e/new",    "/e/new/sub/in"),
+            (&content, "/e/new2",   "/e/new2/sub/in"),
+            (&content, "/e/d2",     "/e/d2/sub/in"),
+            (&content, "/e/d2/.",   "/e/d2/sub/in"),
+            (&dir,     "/e/d2",     "/e/d2/dir/sub/in"),
+        ];
+        for (source, dest, lands) in cases {
+            sandbox
+                .push(source, dest)
+                .unwrap_or_else(|e| panic!("{name}: {source:?} {dest}: {e}"));
+            let want: &[u8] = if *source == file { b"f" } else { b"i" };
+            assert_eq!(
+                sandbox.read_file(lands).unwrap(),
+                want,
+                "{name}: {source:?} {dest}"
+            );
+        }
+        assert_eq!(
+            sandbox.read_file("/e/d2/sub/kept").unwrap(),
+            b"k\n",
+            "{name}: it is merged"
+        );
+        let mut left = sandbox.list_files("/e").unwrap();
+        left.retain(|it| it.to_string_lossy().contains("pocketdock"));
+        assert_eq!(left, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_copied_is_said_and_changes_nothing() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let (file, dir) = (scratch.path().join("file"), scratch.path().join("dir"));
+    fs::write(&file, "f").unwrap();
+    fs::create_dir_all(dir.join("old")).unwrap();
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.sandbox();
+        assert!(
+            sandbox
+                .run("mkdir /e; echo old >/e/old; mkdir /e/file")
+                .unwrap()
+                .ok()
+        );
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        let push = |source: &Path, dest: &str| sandbox.push(source, dest).unwrap_err();
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            ("no source",          push(&dir.join("none"), "/e"),  "path_not_found"),
+            ("no parent",          push(&file, "/none/name"),      "path_not_found"),
+            ("no directory",       push(&file, "/none/"),          "path_not_found"),
+            ("under a file",       push(&file, "/e/old/name"),     "not_a_directory"),
+            ("into a file",        push(&file, "/e/old/"),         "not_a_directory"),
+            ("dir onto file",      push(&dir, "/e/old"),           "not_a_directory"),
+            ("file onto dir",      push(&file, "/e"),              "is_a_directory"),
+            ("relative",           push(&file, "e"),               "invalid_argument"),
+            ("slash behind file",  push(&file.join(""), "/e"),     "not_a_directory"),
+            ("special file",       push(Path::new("/dev/null"), "/e"), "invalid_argument"),
+            ("write to dir",       sandbox.write_file("/e", "").unwrap_err(),      "is_a_directory"),
+            ("write below file",   sandbox.write_file("/e/old/x", "").unwrap_err(), "not_a_directory"),
+            ("read none",          sandbox.read_file("/none").unwrap_err(),        "path_not_found"),
+            ("read dir",           sandbox.read_file("/e").unwrap_err(),           "is_a_directory"),
+            ("list none",          sandbox.list_files("/none").unwrap_err(),       "path_not_found"),
+            ("list file",          sandbox.list_files("/e/old").unwrap_err(),      "not_a_directory"),
+            ("pull none",          sandbox.pull("/none", scratch.path()).unwrap_err(), "path_not_found"),
+            ("pull to none",       sandbox.pull("/e", &dir.join("x/y")).unwrap_err(),  "path_not_found"),
+            ("pull into none",     sandbox.pull("/e", &dir.join("x/")).unwrap_err(),   "path_not_found"),
+            ("pull into file",     sandbox.pull("/e", &file.join("")).unwrap_err(),    "not_a_directory"),
+            ("pull below file",    sandbox.pull("/e", &file.join("x")).unwrap_err(),   "not_a_directory"),
+            ("pull dir onto file", sandbox.pull("/e", &file).unwrap_err(),             "not_a_directory"),
+            ("pull file onto dir", sandbox.pull("/e/old", &dir).unwrap_err(),          "is_a_directory"),
+        ];
+        for (what, error, code) in cases {
+            assert_eq!(error.code(), code, "{name}: {what}: {error}");
+        }
+        assert_eq!(sandbox.read_file("/e/old").unwrap(), b"old\n", "{name}");
+        assert_eq!(sandbox.list_files("/e").unwrap(), ["file", "old"], "{name}");
+        assert_eq!(fs::read(&file).unwrap(), b"f", "{name}");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_new() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let big = scratch.path().join("big");
+    fs::write(&big, vec![7; 4 * 1024 * 1024]).unwrap();
+    for image in [live.image(), live.debian_image()] {
+        let options = live
+            .options()
+            .image(image)
+            .tmpfs("/small:size=1m,mode=1777".parse().unwrap());
+        let sandbox = live.create(&options);
+        let error = sandbox.push(&big, "/small/").unwrap_err();
+        let said = ["No space left", "Wrote only"];
+        assert!(
+            said.iter().any(|it| error.to_string().contains(it)),
+            "{error}"
+        );
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+
+        assert_eq!(sandbox.list_files("/small").unwrap(), [""; 0]);
+        sandbox.write_file("/small/fits", vec![1; 1000]).unwrap();
+    }
+}
+
+#[test]
+fn a_transfer_holds_up_nothing_else() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.sandbox();
+    assert!(
+        sandbox
+            .run("head -c 300000000 /dev/zero >/big")
+            .unwrap()
+            .ok()
+    );
+    let scratch = Scratch::new();
+    let mut slowest = Duration::ZERO;
+    let mut asked = 0;
+    sandbox
+        .pull_with("/big", scratch.path(), &mut |progress| {
+            assert_eq!(progress.total_bytes, Some(300_000_000));
+            if progress.done_bytes < 50_000_000 * (asked + 1) {
+                return ControlFlow::Continue(());
+            }
+            asked += 1;
+            let began = Instant::now();
+            containers::inspect(live.client(), sandbox.container_id()).unwrap();
+            assert!(sandbox.run("true").unwrap().ok());
+            slowest = slowest.max(began.elapsed());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(3 <= asked, "{asked}");
+    assert_eq!(
+        fs::metadata(scratch.path().join("big")).unwrap().len(),
+        300_000_000
+    );
+    println!("the slowest inspect and exec meanwhile: {slowest:?}");
+}
+
+#[test]
+fn devices_pipes_and_setuid_bits_are_left_out_and_listed() {
+    let Some(live) = Live::begin() else { return };
+    let setup =
+        "mkdir /d; cd /d; mkfifo pipe; echo x >su; chmod 4755 su; echo y >sg; chmod 2750 sg;
+        mknod null c 1 3; echo z >plain";
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.sandbox();
+        assert!(sandbox.run(setup).unwrap().ok());
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        let scratch = Scratch::new();
+        let report = sandbox.pull("/d", scratch.path()).unwrap();
+        let mut dropped: Vec<_> = report
+            .dropped
+            .iter()
+            .map(|it| format!("{} {}", it.path.display(), it.what.as_str()))
+            .collect();
+        dropped.sort();
+        let want = [
+            "d/null device",
+            "d/pipe fifo",
+            "d/sg setuid or setgid bit",
+            "d/su setuid or setgid bit",
+        ];
+        assert_eq!(dropped, want, "{name}");
+        let entries = tree::read(&scratch.path().join("d"));
+        assert_eq!(entries.len(), 4, "{name}: {:?}", entries.keys());
+        assert_eq!(entries[Path::new("su")].mode, 0o755, "{name}");
+        assert_eq!(entries[Path::new("sg")].mode, 0o750, "{name}");
+    }
+}
+
+#[test]
+fn archives_go_in_and_out() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let planted = scratch.path().join("planted");
+    tree::plant(&planted);
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.create(&live.options().image(live.debian_image()));
+        assert!(sandbox.run("mkdir /d /e").unwrap().ok());
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        sandbox.push(&planted, "/d").unwrap();
+        let mut archive = Vec::new();
+        let out = sandbox
+            .pull_archive("/d/planted", &mut archive, &mut |_| {
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let into = sandbox
+            .push_archive(&mut archive.as_slice(), "/e", &mut |_| {
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(into.entries, out.entries, "{name}");
+        let back = scratch.path().join(name);
+        sandbox.pull("/e/planted", &back).unwrap();
+        if !stop {
+            tree::assert_same(&back, &planted);
+        }
+        tree::unlock(&back);
+        for cut in [0, 100, 512, archive.len() / 2, archive.len() - 1024] {
+            let error = sandbox
+                .push_archive(&mut archive.get(..cut).unwrap(), "/e", &mut |_| {
+                    ControlFlow::Continue(())
+                })
+                .unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{name}: {cut}: {error}");
+        }
+    }
+    tree::unlock(&planted);
+}
+
+#[test]
+fn ten_thousand_files_and_a_gigabyte() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let many = scratch.path().join("many");
+    for dir in 0..100 {
+        let dir = many.join(format!("d{dir}"));
+        fs::create_dir_all(&dir).unwrap();
+        for file in 0..100 {
+            tree::write(&dir.join(format!("f{file}")), &[b'x'; 1024], 0o644);
+        }
+    }
+    let sandbox = live.sandbox();
+    let report = sandbox.push(&many, "/").unwrap();
+    assert_eq!((report.entries, report.bytes), (10_101, 10_240_000));
+    let back = scratch.path().join("back");
+    sandbox.pull("/many", &back).unwrap();
+    let (back, many) = (tree::read(&back), tree::read(&many));
+    let is_file = |entry: &&tree::Entry| entry.kind == 'f';
+    assert!(
+        back.values()
+            .filter(is_file)
+            .eq(many.values().filter(is_file))
+    );
+    let big = scratch.path().join("big");
+    fs::File::create(&big).unwrap().set_len(1 << 30).unwrap();
+    let mut last = 0;
+    sandbox
+        .push_with(&big, "/big", &mut |progress| {
+            assert_eq!(progress.total_bytes, Some(1 << 30));
+            last = progress.done_bytes;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(last, 1 << 30);
+    let mut out = Counter(0);
+    sandbox
+        .pull_archive("/big", &mut out, &mut |_| ControlFlow::Continue(()))
+        .unwrap();
+    assert!((1 << 30) < out.0 && out.0 < (1 << 30) + 10_000, "{}", out.0);
+}
+
+struct Counter(u64);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sandbox_that_goes_away_under_a_copy_is_named() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let big = scratch.path().join("big");
+    fs::File::create(&big).unwrap().set_len(4 << 30).unwrap();
+    let sandbox = live.sandbox();
+    let mut is_killed = false;
+    let error = sandbox
+        .push_with(&big, "/", &mut |progress| {
+            if !is_killed && 10_000_000 < progress.done_bytes {
+                is_killed = true;
+                sandbox.shutdown(true).unwrap();
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::ContainerGone { .. } | Error::ContainerNotRunning { .. }
+        ),
+        "{error}"
+    );
+
+    let sandbox = live.sandbox();
+    assert!(sandbox.run("truncate -s 4G /big").unwrap().ok());
+    // From another thread, for Podman 4.3 waits for what still has to be read.
+    let mut killer = None;
+    let (client, id) = (live.client().clone(), sandbox.container_id().to_owned());
+    let error = sandbox
+        .pull_with("/big", &scratch.path().join("back"), &mut |progress| {
+            if killer.is_none() && 10_000_000 < progress.done_bytes {
+                let (client, id) = (client.clone(), id.clone());
+                killer = Some(thread::spawn(move || {
+                    containers::kill(&client, &id, "KILL")
+                }));
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap_err();
+    killer.unwrap().join().unwrap().unwrap();
+    assert!(
+        matches!(error, Error::ContainerNotRunning { .. }),
+        "{error}"
+    );
+    assert_eq!(
+        fs::read_dir(scratch.path()).unwrap().count(),
+        1,
+        "nothing half-written"
+    );
+}
+
+#[test]
+fn names_of_any_bytes_are_listed() {
+    let Some(live) = Live::begin() else { return };
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.sandbox();
+        let setup = "mkdir -p /d/sub/deeper; cd /d; ln -s none l; touch -- .a ..b ... 'x y' -n
+            touch \"$(printf 'a\\nb')\" \"$(printf '\\377')\"";
+        assert!(sandbox.run(setup).unwrap().ok());
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        let names: [&[u8]; 9] = [
+            b"-n", b"...", b"..b", b".a", b"a\nb", b"l", b"sub", b"x y", b"\xff",
+        ];
+        let want = names.map(|name| OsString::from_vec(name.to_vec()));
+        assert_eq!(sandbox.list_files("/d").unwrap(), want, "{name}");
+        sandbox.resume().unwrap();
+        let proc = sandbox.list_files("/proc").unwrap();
+        assert!(proc.contains(&"version".into()), "{name}");
+        assert!(
+            sandbox
+                .read_file("/proc/version")
+                .unwrap()
+                .starts_with(b"Linux")
+        );
+    }
+}
+
+#[test]
+fn what_has_changed() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.sandbox();
+    sandbox.write_file("/etc/new", "n").unwrap();
+    assert!(sandbox.run("rm /etc/group").unwrap().ok());
+    let changes = sandbox.changes().unwrap();
+    use pocketdock_core::engine::containers::ChangeKind::{Added, Deleted, Modified};
+    for want in [
+        (Added, "/etc/new"),
+        (Deleted, "/etc/group"),
+        (Modified, "/etc"),
+    ] {
+        let want = (want.0, want.1.to_owned());
+        assert!(changes.contains(&want), "{want:?} in {changes:?}");
+    }
+}
