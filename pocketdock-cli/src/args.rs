@@ -144,10 +144,13 @@ impl Args {
 
     /// The next positional, called `name` in the usage line.
     pub(crate) fn positional(&mut self, name: &str) -> Result<String, Failure> {
-        match self.positionals.pop_front() {
-            Some(word) => text(word, name),
-            None => Err(usage(format!("missing {name}"))),
-        }
+        text(self.word(name)?, name)
+    }
+
+    /// The same as it was typed, which need not be text: a path.
+    pub(crate) fn word(&mut self, name: &str) -> Result<OsString, Failure> {
+        let word = self.positionals.pop_front();
+        word.ok_or_else(|| usage(format!("missing {name}")))
     }
 
     /// All positionals that are left, none at all being fine.

@@ -9,7 +9,7 @@
 //! renderers in `help.rs`, `man.rs` and `completions.rs` dress them.
 
 use crate::args::{Args, Tail};
-use crate::commands::{exec, images, init, lifecycle, logs, look, shell};
+use crate::commands::{exec, files, images, init, lifecycle, logs, look, shell};
 use crate::failure::Failure;
 use crate::output::Console;
 
@@ -809,7 +809,62 @@ const BUILD: Command = Command {
     run: images::build,
 };
 
+const PUSH: Command = Command {
+    name: "push",
+    summary: "copy files into a sandbox",
+    forms: &["CONTAINER SRC DEST"],
+    about: &[
+        "Copies a file, a link or a directory into a sandbox, as 'cp -r' would: into DEST if that \
+         is a directory, else to that name. A DEST that ends in '/' has to be a directory; an SRC \
+         that ends in '/.' is what is in the directory. DEST is absolute.",
+        "What is copied belongs to the sandbox's user and keeps its modes and times. With '-' for \
+         SRC, a tar archive from stdin is unpacked in the directory DEST.",
+    ],
+    groups: &[],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[
+        example("push box ./src /home/sandbox/", "a directory, into another"),
+        example(
+            "push box data.csv /tmp/input.csv",
+            "a file, under a new name",
+        ),
+        example("push box - /srv <site.tar", "what is in an archive"),
+    ],
+    failure_code: 1,
+    run: files::push,
+};
+
+const PULL: Command = Command {
+    name: "pull",
+    summary: "copy files out of a sandbox",
+    forms: &["CONTAINER SRC DEST"],
+    about: &[
+        "Copies a file, a link or a directory out of a sandbox, as 'cp -r' would: into DEST if \
+         that is a directory, else to that name. A DEST that ends in '/' has to be a directory; an \
+         SRC that ends in '/.' is what is in the directory. SRC is absolute.",
+        "Nothing is written outside of DEST, whatever is in the sandbox. Devices, pipes and setuid \
+         bits are left out, with a warning. With '-' for DEST, a tar archive goes to stdout.",
+    ],
+    groups: &[],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[
+        example(
+            "pull box /home/sandbox/results .",
+            "a directory, into this one",
+        ),
+        example(
+            "pull box /etc/os-release release",
+            "a file, under a new name",
+        ),
+        example("pull box /srv - | tar -t", "an archive of it"),
+    ],
+    failure_code: 1,
+    run: files::pull,
+};
+
 /// Every command there is.
 pub(crate) const COMMANDS: &[Command] = &[
-    INIT, CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, LIST, INFO, PROFILES, BUILD,
+    INIT, CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, LIST, INFO, PUSH, PULL, PROFILES, BUILD,
 ];

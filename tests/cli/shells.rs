@@ -79,7 +79,7 @@ fn bash_completes_commands_options_and_words() {
 fn the_man_page_is_clean_roff() {
     let page = generated(&["--man"]);
     match feed("groff", &["-man", "-Tutf8", "-ww"], &page) {
-        Some(shown) => assert!(!shown.contains("warning"), "{shown}"),
+        Some(shown) => assert!(!shown.contains("warning: "), "{shown}"),
         None => println!("skipped: no groff on this machine"),
     }
 }

@@ -16,6 +16,7 @@
 mod support;
 
 mod detach;
+mod files;
 mod life;
 mod live;
 mod output;

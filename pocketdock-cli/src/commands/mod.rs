@@ -2,6 +2,7 @@
 
 mod detach;
 pub(crate) mod exec;
+pub(crate) mod files;
 pub(crate) mod images;
 pub(crate) mod init;
 pub(crate) mod lifecycle;

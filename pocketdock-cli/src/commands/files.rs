@@ -1,0 +1,153 @@
+//! `push`, `pull`: files into a sandbox and out of it.
+
+use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use pocketdock_core::container::plan::checked_reference;
+use pocketdock_core::wire::size::format_size;
+use pocketdock_core::wire::value::Value;
+use pocketdock_core::{CopyReport, Error, Progress};
+
+use crate::args::Args;
+use crate::command::Outcome;
+use crate::failure::{Failure, usage};
+use crate::interrupt::Interrupts;
+use crate::output::{Console, visible};
+use crate::progress::ProgressLine;
+
+use super::connect;
+
+/// How many of the things that were left out are named one by one.
+const DROPPED_SHOWN: usize = 10;
+
+/// The name for stdin or stdout.
+const STREAM: &str = "-";
+
+/// `pocketdock push CONTAINER SRC DEST`
+pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
+    let container = args.positional("CONTAINER")?;
+    let source = args.word("SRC")?;
+    let dest = args.positional("DEST")?;
+    args.finish()?;
+    checked_reference(&container)?;
+    if source == STREAM && io::stdin().is_terminal() {
+        return Err(usage("stdin is a terminal: pipe an archive into it"));
+    }
+
+    let interrupts = Interrupts::watch()?;
+    let sandbox = connect(console)?.open(&container)?;
+    let pushed = watched(console, "pushing", &interrupts, |on_progress| {
+        match source == STREAM {
+            true => sandbox.push_archive(&mut io::stdin(), &dest, on_progress),
+            false => sandbox.push_with(Path::new(&source), &dest, on_progress),
+        }
+    })?;
+    print_report(&pushed, "pushed", console)
+}
+
+/// `pocketdock pull CONTAINER SRC DEST`
+pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
+    let container = args.positional("CONTAINER")?;
+    let source = args.positional("SRC")?;
+    let dest = args.word("DEST")?;
+    args.finish()?;
+    checked_reference(&container)?;
+    if dest == STREAM {
+        return pull_to_stdout(&container, &source, console);
+    }
+
+    let interrupts = Interrupts::watch()?;
+    let sandbox = connect(console)?.open(&container)?;
+    let pulled = watched(console, "pulling", &interrupts, |on_progress| {
+        sandbox.pull_with(&source, Path::new(&dest), on_progress)
+    })?;
+    print_report(&pulled, "pulled", console)
+}
+
+/// An archive on stdout has no room for words of ours, and nobody reads one on a terminal.
+fn pull_to_stdout(container: &str, source: &str, console: &mut Console<'_>) -> Outcome {
+    if io::stdout().is_terminal() {
+        return Err(usage(
+            "an archive is no text for a terminal: name a directory, or redirect stdout",
+        ));
+    }
+    if console.globals.json {
+        return Err(usage("'--json' and an archive can not both go to stdout"));
+    }
+    let interrupts = Interrupts::watch()?;
+    let sandbox = connect(console)?.open(container)?;
+    let mut out = io::stdout().lock();
+    let pulled = watched(console, "pulling", &interrupts, |on_progress| {
+        sandbox.pull_archive(source, &mut out, on_progress)
+    });
+    drop(out);
+    match pulled {
+        Err(Failure::Core(Error::Io { source, .. }))
+            if source.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            Err(Failure::Stdio(source))
+        }
+        pulled => print_report(&pulled?, "pulled", console),
+    }
+}
+
+/// Copies with a progress line, until a signal comes.
+fn watched(
+    console: &Console<'_>,
+    doing: &'static str,
+    interrupts: &Interrupts,
+    copy: impl FnOnce(
+        &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> pocketdock_core::Result<CopyReport>,
+) -> Result<CopyReport, Failure> {
+    let mut line = ProgressLine::new(console, doing);
+    let copied = copy(&mut |progress| {
+        line.update(progress);
+        match interrupts.check() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    drop(line);
+    interrupts.check()?;
+    Ok(copied?)
+}
+
+fn print_report(report: &CopyReport, done: &str, console: &mut Console<'_>) -> Outcome {
+    for dropped in report.dropped.iter().take(DROPPED_SHOWN) {
+        let path = visible(&dropped.path.to_string_lossy());
+        console.warn(&format!("left out of '{path}': {}", dropped.what.as_str()));
+    }
+    if let Some(more) = report.dropped.len().checked_sub(DROPPED_SHOWN + 1) {
+        console.warn(&format!("and {} more", more + 1));
+    }
+    if console.globals.json {
+        console.print_json(&report_value(report))?;
+        return Ok(0);
+    }
+    let entries = match report.entries {
+        1 => "1 entry".to_owned(),
+        n => format!("{n} entries"),
+    };
+    console.note(&format!("{done} {entries}, {}", format_size(report.bytes)));
+    Ok(0)
+}
+
+fn report_value(report: &CopyReport) -> Value {
+    let dropped: Vec<Value> = report
+        .dropped
+        .iter()
+        .map(|dropped| {
+            Value::object([
+                ("path", dropped.path.to_string_lossy().into_owned().into()),
+                ("what", dropped.what.as_str().into()),
+            ])
+        })
+        .collect();
+    Value::object([
+        ("entries", report.entries.into()),
+        ("bytes", report.bytes.into()),
+        ("dropped", Value::Array(dropped)),
+    ])
+}
