@@ -38,6 +38,9 @@ pub(crate) struct Command {
     pub(crate) run: fn(Args, &mut Console<'_>) -> Outcome,
 }
 
+/// The exit code of a command that runs another one, when pocketdock or the engine failed.
+pub(crate) const RUN_FAILED: u8 = 125;
+
 /// What a command answers: the exit code, or why it could not do its work.
 pub(crate) type Outcome = Result<u8, Failure>;
 
@@ -480,7 +483,7 @@ const SHELL: Command = Command {
         example("shell box -u root -w /etc", "as another user, elsewhere"),
         example("shell box -- python3", "another program on a terminal"),
     ],
-    failure_code: 125,
+    failure_code: RUN_FAILED,
     run: shell::shell,
 };
 
@@ -587,7 +590,7 @@ const RUN: Command = Command {
             "in the background; 'logs box' shows its output",
         ),
     ],
-    failure_code: 125,
+    failure_code: RUN_FAILED,
     run: exec::run,
 };
 

@@ -127,7 +127,7 @@ fn hint(failure: &Failure) -> Option<String> {
 /// What a person can do about an error of the library.
 pub(crate) fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
-        Error::NoEngine { .. } => START_AN_ENGINE.to_owned(),
+        Error::NoEngine { .. } => start_an_engine(cfg!(target_os = "macos")).to_owned(),
         Error::SocketConnection { reason, .. } if reason.contains("denied") => {
             "use an engine of your own (rootless Podman), or join the group that owns the socket"
                 .to_owned()
@@ -159,8 +159,16 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
     Some(hint)
 }
 
-const START_AN_ENGINE: &str = "start one ('systemctl --user start podman.socket' for rootless \
-    Podman, 'systemctl start docker' for Docker), or name its socket with --socket";
+/// How to start an engine on this platform.
+fn start_an_engine(is_macos: bool) -> &'static str {
+    if is_macos {
+        "start one ('podman machine start' for Podman, 'open -a Docker' for Docker Desktop), or \
+        name its socket with --socket"
+    } else {
+        "start one ('systemctl --user start podman.socket' for rootless Podman, 'systemctl start \
+        docker' for Docker), or name its socket with --socket"
+    }
+}
 
 fn image_hint(image: &str) -> String {
     match image.strip_prefix("pocketdock/") {

@@ -39,7 +39,7 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{Config, Error};
 
 use crate::args::Args;
-use crate::command::Command;
+use crate::command::{Command, RUN_FAILED};
 use crate::failure::{Failure, report};
 use crate::invocation::{Globals, Request};
 use crate::output::{ColorChoice, ColorHints, Console};
@@ -131,13 +131,14 @@ fn conclude(outcome: Result<u8, Failure>, failure_code: u8, console: &mut Consol
 }
 
 /// The one place where failures become exit codes; `failed` is the command's own
-/// code for "pocketdock or the engine failed".
+/// code for "pocketdock or the engine failed". Only what runs a command in the
+/// sandbox says by a code why that did not start.
 fn exit_code(failure: &Failure, failed: u8) -> u8 {
     match failure {
         Failure::Usage { .. }
         | Failure::Core(Error::InvalidArgument { .. } | Error::UnknownProfile { .. }) => 2,
-        Failure::Core(Error::CommandNotExecutable { .. }) => 126,
-        Failure::Core(Error::CommandNotFound { .. }) => 127,
+        Failure::Core(Error::CommandNotExecutable { .. }) if failed == RUN_FAILED => 126,
+        Failure::Core(Error::CommandNotFound { .. }) if failed == RUN_FAILED => 127,
         Failure::Core(_) => failed,
         Failure::Stdio(error) if output::is_closed_pipe(error) => 0,
         Failure::Stdio(_) => failed,

@@ -59,6 +59,24 @@ fn an_engine_that_fails_under_run_is_125() {
 }
 
 #[test]
+fn a_first_process_that_cannot_start_is_a_failure_of_create() {
+    let engine = FakeEngine::route(|request| {
+        ping_or(request, || match request.path.rsplit('/').next() {
+            Some("create") => Reply::json(201, r#"{"Id":"4cb0","Warnings":[]}"#),
+            Some("start") => {
+                let message =
+                    r#"{"message":"exec: \"sleep\": executable file not found in $PATH"}"#;
+                Reply::json(400, message)
+            }
+            _ => Reply::sized(204, "application/json", b""),
+        })
+    });
+    let output = run_at(engine.socket(), &["create", "--image", "x", "--no-init"]);
+    assert_eq!(code(&output), 1, "{output:?}");
+    assert!(text(&output.stderr).contains("'sleep'"), "{output:?}");
+}
+
+#[test]
 fn what_is_no_engine_is_named() {
     let garbage = FakeEngine::route(|_| Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"));
     let output = run_at(garbage.socket(), &["list"]);

@@ -4,7 +4,7 @@
 use crate::program::{self, code, text};
 
 /// Option, malformed value, and what the message must show of the form.
-const MALFORMED: [(&str, &str, &str); 57] = [
+const MALFORMED: [(&str, &str, &str); 60] = [
     ("--port", "80:", "[ADDR:][HOST]:CONTAINER[/udp]"),
     ("--port", "80", "[ADDR:][HOST]:CONTAINER[/udp]"),
     ("--port", "8080:80/sctp", "[ADDR:][HOST]:CONTAINER[/udp]"),
@@ -27,6 +27,8 @@ const MALFORMED: [(&str, &str, &str); 57] = [
     ("--mem-limit", "-1", "such as"),
     ("--mem-limit", "", "such as"),
     ("--mem-limit", "4m", "6m or more"),
+    ("--mem-limit", "0.5", "such as"),
+    ("--mem-limit", "9223372036854775808", "less than 8192p"),
     ("--cpu-percent", "half", "such as"),
     ("--cpu-percent", "-50", "such as"),
     ("--pids-limit", "-1", "such as"),
@@ -38,6 +40,7 @@ const MALFORMED: [(&str, &str, &str); 57] = [
     ("--timeout", "5 parsecs", "such as"),
     ("--ttl", "-1h", "such as"),
     ("--ttl", "0", "more than"),
+    ("--ttl", "0.1ns", "such as"),
     ("--env", "=x", "KEY"),
     ("--env", "", "KEY"),
     ("--label", "novalue", "KEY=VALUE"),
@@ -65,11 +68,13 @@ const MALFORMED: [(&str, &str, &str); 57] = [
 ];
 
 /// Options of `run` alone.
-const MALFORMED_IN_RUN: [(&str, &str, &str); 7] = [
+const MALFORMED_IN_RUN: [(&str, &str, &str); 9] = [
     ("--workdir", "relative", "absolute"),
     ("--user", "a:b:c", "user"),
     ("--max-output", "much", "such as"),
     ("--max-output", "-1", "such as"),
+    ("--max-output", "0.1", "such as"),
+    ("--timeout", "0.1ns", "such as"),
     ("--timeout", "-1", "such as"),
     ("--lang", "cobol", "python"),
     ("--lang", "", "python"),

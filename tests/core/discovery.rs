@@ -136,7 +136,7 @@ fn an_explicit_choice_that_does_not_answer_is_an_error_that_names_it() {
             EngineOptions::new().environment(environment)
         };
         [
-            ("asked for", with(&|_| {}).socket(&dead)),
+            ("", with(&|_| {}).socket(&dead)), // The caller knows what it asked for.
             (
                 "POCKETDOCK_SOCKET",
                 with(&|e| e.pocketdock_socket = Some(dead.clone().into())),
@@ -170,6 +170,7 @@ fn an_explicit_choice_that_does_not_answer_is_an_error_that_names_it() {
             text.contains("dead.sock") && text.contains(source),
             "{source}: {text}"
         );
+        assert_eq!(text.contains("names it"), !source.is_empty(), "{text}");
     }
     assert_eq!(
         everywhere.engines[7].connection_count(),
@@ -272,6 +273,29 @@ fn a_chosen_context_that_cannot_be_used_is_an_error() {
         message_for("far").contains("meta.json"),
         "{}",
         message_for("far")
+    );
+}
+
+#[test]
+fn a_context_that_has_no_end_is_not_read() {
+    let scratch = Scratch::new();
+    let config = docker_config(&scratch, "", &[]);
+    scratch.write("docker/contexts/meta/f/dir", b"");
+    symlink(
+        "/dev/zero",
+        scratch.join("docker/contexts/meta/f/meta.json"),
+    )
+    .unwrap();
+    let environment = Environment {
+        docker_config: Some(config.into()),
+        docker_context: Some("endless".into()),
+        ..Environment::default()
+    };
+    let options = EngineOptions::new().environment(environment);
+    let message = options.connect().unwrap_err().to_string();
+    assert!(
+        message.contains("meta.json': it is not a file"),
+        "{message}"
     );
 }
 

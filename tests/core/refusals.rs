@@ -136,7 +136,7 @@ fn other_versions_other_words() {
     let start: Operation = |client| containers::start(client, "box");
     let rename: Operation = |client| containers::rename(client, "box", "other");
     #[rustfmt::skip] // one case per line
-    let cases: [(Operation, u16, String, &str, &str); 11] = [
+    let cases: [(Operation, u16, String, &str, &str); 13] = [
         (exec_create, 409, docker("container 4f is not running"),                                     "exited",  "container_not_running"),
         (exec_create, 404, docker("No such container: box"),                                          "",        "container_not_found"),
         (exec_create, 404, podman("no such container", "no container with name or ID \\\"box\\\" found: no such container"), "", "container_not_found"),
@@ -147,6 +147,8 @@ fn other_versions_other_words() {
         (start,       500, podman("OCI runtime attempted to invoke a command that was not found", "runc: exec: \\\"nosuch\\\": executable file not found in $PATH"), "created", "command_not_found"),
         (start,       400, docker("runc create failed: exec: \\\"/nosuch\\\": stat /nosuch: no such file or directory: unknown"), "created", "command_not_found"),
         (rename,      500, podman("UNIQUE constraint failed: ContainerConfig.Name", "renaming"),      "running", "name_in_use"),
+        (create,      400, docker("invalid CapAdd: unknown capability: \\\"CAP_NOPE\\\""),            "",        "invalid_argument"),
+        (create,      500, podman("unknown capability", "container create: \\\"CAP_NOPE\\\": unknown capability"), "", "invalid_argument"),
         (rename,      409, docker("Conflict. The container name \\\"/other\\\" is already in use by container \\\"4f\\\"."), "running", "name_in_use"),
     ];
     for (operation, status, body, state, code) in cases {

@@ -54,9 +54,10 @@ fn controls_that_the_engine_refuses() {
     let elsewhere = Port::new(0, 80).address([203, 0, 113, 7].into());
     #[rustfmt::skip] // one case per line
     let cases = [
-        (options().cap_add("NOPE"),          "engine",            "NOPE"),
-        (options().cap_drop("NOPE"),         "engine",            "NOPE"),
-        (options().user("nosuchuser"),       "engine",            "nosuchuser"),
+        (options().cap_add("NOPE"),          "invalid_argument",  "NOPE"),
+        (options().cap_drop("NOPE"),         "invalid_argument",  "NOPE"),
+        (options().user("nosuchuser"),       "invalid_argument",  "'nosuchuser'"),
+        (options().user("root:nosuchgroup"), "invalid_argument",  "'root:nosuchgroup'"),
         (options().port(elsewhere),          "engine",            "203.0.113.7"),
         (options().command(["/no/such"]).no_init(), "command_not_found", "/no/such"),
     ];

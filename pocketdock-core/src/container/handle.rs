@@ -104,6 +104,7 @@ impl Engine {
     /// As [`CreateOptions::check`]; [`Error::ImageNotFound`], [`Error::NameInUse`],
     /// [`Error::PortInUse`], [`Error::CommandNotFound`] if the image lacks the first process
     /// and it should run without an init (which is found, and ends when it cannot go on);
+    /// [`Error::InvalidArgument`] for a user that the image or a capability that the engine lacks;
     /// [`Error::Engine`] for what else the engine refuses. Nothing is left behind.
     pub fn create(&self, options: &CreateOptions) -> Result<Container> {
         let plan = options.plan()?;
@@ -144,7 +145,7 @@ impl Engine {
             callbacks: Arc::default(),
             guarded: AtomicBool::new(true),
         };
-        containers::start(client, &inner.id)?;
+        containers::start(client, &inner.id).map_err(|error| no_such_user(error, options))?;
         let lost = lost_controls(client, &inner.id, &options.controls(plan))?;
         inner.warnings.extend(lost);
         let mounts = options.tmpfs_mounts(home);
@@ -222,6 +223,20 @@ fn lacks_init(error: &Error) -> bool {
         // Docker looks for it along its path, as runc does for the sandbox's own command.
         Error::CommandNotFound { command } => command == "docker-init",
         _ => false,
+    }
+}
+
+/// A start that failed for a user or group that the image does not have.
+fn no_such_user(error: Error, options: &CreateOptions) -> Error {
+    match (&error, options.user_given()) {
+        (Error::Engine { message, .. }, Some(user))
+            if ["unable to find user ", "unable to find group "]
+                .iter()
+                .any(|words| message.contains(words)) =>
+        {
+            Error::invalid("user", user, "the image has no such user or group")
+        }
+        _ => error,
     }
 }
 

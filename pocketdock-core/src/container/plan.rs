@@ -14,7 +14,7 @@ use crate::container::specs::{Device, Volume};
 use crate::engine::EngineKind;
 use crate::error::{Error, Result};
 use crate::host;
-use crate::wire::size::parse_size;
+use crate::wire::size::{format_duration, parse_size};
 use crate::wire::time::Timestamp;
 
 /// How many processes a sandbox may have unless told otherwise.
@@ -26,6 +26,9 @@ const HARDENED_MEMORY_BYTES: u64 = 512 * 1024 * 1024;
 
 /// The least memory that engines let a container have: what its start alone takes.
 const MEMORY_BYTES_MIN: u64 = 6 * 1024 * 1024;
+
+/// The most memory that the engines can be told of.
+const MEMORY_BYTES_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// The most processes that Linux can count.
 const PIDS_MAX: u64 = 4_194_304;
@@ -140,7 +143,7 @@ impl CreateOptions {
         let Some(ttl) = self.ttl else {
             return Ok(());
         };
-        let text = format!("{ttl:?}");
+        let text = format_duration(ttl);
         if ttl.is_zero() {
             return Err(Error::invalid("ttl", text, "expected more than nothing"));
         }
@@ -167,6 +170,9 @@ impl CreateOptions {
         let invalid = |reason: String| Error::invalid("memory limit", size, reason);
         match parse_size(size).map_err(|error| invalid(error.to_string()))? {
             1..MEMORY_BYTES_MIN => Err(invalid("expected 6m or more, or 0 for no limit".into())),
+            bytes if MEMORY_BYTES_MAX < bytes => Err(invalid(
+                "expected less than 8192p, or 0 for no limit".into(),
+            )),
             bytes => Ok(bytes),
         }
     }
@@ -396,16 +402,17 @@ impl Plan {
     ///
     /// Podman 4.3 puts a volume into a line of comma-separated values and takes it apart again:
     /// what stands behind a comma in a path becomes an option, and another directory is mounted.
+    /// A line break is a second line to it.
     pub(crate) fn check_for(&self, kind: EngineKind) -> Result<()> {
         let comma = self.volumes.iter().find(|(host, container, _)| {
-            let special = [',', '"'];
+            let special = [',', '"', '\n', '\r'];
             container.contains(special) || host.to_string_lossy().contains(special)
         });
         match comma {
             Some((host, container, _)) if kind == EngineKind::Podman => Err(Error::invalid(
                 "volume",
                 format!("{}:{container}", host.display()),
-                "Podman cannot mount a path with a comma or a quote in it",
+                "Podman cannot mount a path with a comma, a quote or a line break in it",
             )),
             _ => Ok(()),
         }
@@ -487,6 +494,8 @@ mod tests {
             (options().image("../x"), "'../x'"),
             (options().mem_limit("lots"), "'lots'"),
             (options().mem_limit("4m"), "'4m': expected 6m"),
+            (options().mem_limit("0.5"), "less than a byte"),
+            (options().mem_limit("8192p"), "'8192p': expected less"),
             (options().pids_limit(PIDS_MAX + 1), "4194305"),
             (options().user(""), "user ''"),
             (options().volume(over_root), "volume '/'"),
@@ -497,7 +506,7 @@ mod tests {
             (options().workdir("x"), "absolute"),
             (options().volume(gone), "/no/such/dir"),
             (options().no_network().port(Port::new(1, 80)), "80/tcp"),
-            (options().ttl(Duration::ZERO), "ttl"),
+            (options().ttl(Duration::ZERO), "ttl '0s'"),
             (options().ttl(Duration::from_secs(1)).command(["x"]), "'x'"),
         ];
         for (options, part) in cases {
@@ -519,12 +528,14 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_in_a_volume_is_refused_on_podman_only() {
+    fn what_podman_takes_apart_is_refused_there_only() {
         let plan = |target| {
             let volume = Volume::new(Path::new("/"), target);
             CreateOptions::new().volume(volume).plan().unwrap()
         };
-        assert!(plan("/a,ro").check_for(EngineKind::Podman).is_err());
+        for target in ["/a,ro", "/a\"b", "/a\nb"] {
+            assert!(plan(target).check_for(EngineKind::Podman).is_err());
+        }
         assert!(plan("/a,ro").check_for(EngineKind::Docker).is_ok());
         assert!(plan("/a").check_for(EngineKind::Podman).is_ok());
     }

@@ -41,7 +41,8 @@ fn path(container: &str, verb: &str) -> String {
 /// # Errors
 ///
 /// [`Error::NameInUse`], [`Error::ImageNotFound`], [`Error::InvalidArgument`] for an image that
-/// can be none, or [`Error::Engine`] for a document it will not have.
+/// can be none or a capability that it does not know, or [`Error::Engine`] for a document it will
+/// not have.
 pub fn create(client: &Client, name: &str, config: &Value) -> Result<Created> {
     let call = Call::new(Method::Post, "/containers/create")
         .query("name", name)
@@ -66,7 +67,22 @@ pub fn create(client: &Client, name: &str, config: &Value) -> Result<Created> {
     if message.contains("invalid reference format") || message.contains("must be lowercase") {
         return Err(Error::invalid("image", image, message));
     }
-    Err(reply.refused())
+    match unknown_capability(&message) {
+        Some(name) => Err(Error::invalid(
+            "capability",
+            name,
+            "the engine knows none of this name, expected one such as NET_BIND_SERVICE, or ALL",
+        )),
+        None => Err(reply.refused()),
+    }
+}
+
+/// The name in `invalid CapAdd: unknown capability: "CAP_X"`, or `"CAP_X": unknown capability`.
+fn unknown_capability(message: &str) -> Option<&str> {
+    let (before, rest) = message.split_once('"')?;
+    let (name, after) = rest.split_once('"')?;
+    let said = |text: &str| text.contains("unknown capability");
+    (said(before) || said(after)).then_some(name)
 }
 
 /// Starts a container; one that runs already is left alone.

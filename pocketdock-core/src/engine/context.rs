@@ -7,7 +7,7 @@
 //! Only the endpoint's host is read. TLS material is not: it is of no use on a Unix socket.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -73,15 +73,22 @@ fn read(path: &Path) -> Result<Option<Value>> {
         line: 0,
         message,
     };
+    let unreadable = |error| Error::io(format!("read '{}'", path.display()), error);
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Ok(found) if FILE_LEN_MAX < found.len() => {
-            return Err(config(format!("it is longer than {FILE_LEN_MAX} bytes")));
-        }
-        _ => {}
+        Err(error) => return Err(unreadable(error)),
+        // A pipe would be waited for, and a device may have no end.
+        Ok(found) if !found.is_file() => return Err(config("it is not a file".to_owned())),
+        Ok(_) => {}
     }
-    let text =
-        fs::read(path).map_err(|error| Error::io(format!("read '{}'", path.display()), error))?;
+    let mut text = Vec::new();
+    let mut file = fs::File::open(path)
+        .map_err(unreadable)?
+        .take(FILE_LEN_MAX + 1);
+    file.read_to_end(&mut text).map_err(unreadable)?;
+    if file.limit() == 0 {
+        return Err(config(format!("it is longer than {FILE_LEN_MAX} bytes")));
+    }
     json::parse(&text)
         .map(Some)
         .map_err(|error| config(error.to_string()))

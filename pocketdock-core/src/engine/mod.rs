@@ -233,7 +233,10 @@ impl EngineOptions {
             match self.probe(&candidate) {
                 Ok(engine) => return Ok(engine),
                 Err(reason) if candidate.explicit => {
-                    let reason = format!("{reason}; {} names it", candidate.source);
+                    let reason = match candidate.source.as_str() {
+                        socket::ASKED_FOR => reason,
+                        source => format!("{reason}; {source} names it"),
+                    };
                     return Err(Error::SocketConnection {
                         socket: candidate.socket,
                         reason,

@@ -25,12 +25,15 @@ use crate::host::Environment;
 /// The form of an address that can be used.
 const ADDRESS_FORM: &str = "expected a path or unix:///PATH";
 
+/// Where the caller's own socket comes from.
+pub(super) const ASKED_FOR: &str = "the caller";
+
 /// A socket to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it is.
     pub socket: PathBuf,
-    /// Who says so: a variable, a context, or "a usual place".
+    /// Who says so: the caller, a variable, a context, or "a usual place".
     pub source: String,
     /// Whether the user chose it, so that no other may be used in its place.
     pub explicit: bool,
@@ -75,7 +78,7 @@ pub fn candidates(
 ) -> Result<Vec<Candidate>> {
     if let Some(path) = own {
         let socket = socket_of("socket", path.as_os_str())?;
-        return Ok(Candidate::chosen(socket, "the socket asked for"));
+        return Ok(Candidate::chosen(socket, ASKED_FOR));
     }
     let variables = [
         ("POCKETDOCK_SOCKET", &environment.pocketdock_socket),

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Units of size are powers of 1024, as for `docker run --memory`; a bare number is bytes. A bare
-//! duration is in seconds. Fractions are exact, rounded down to the byte or nanosecond. There are
-//! no signs, no exponents and no spaces but the one in a size, which [`format_size`] writes too.
+//! duration is in seconds. Fractions are exact, rounded down to the byte or nanosecond; one that
+//! would round to nothing is refused, because zero often means something else. There are no
+//! signs, no exponents and no spaces but the one in a size, which [`format_size`] writes too.
 
 use std::fmt;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub enum ErrorKind {
     Malformed,
     /// It is above `u64::MAX` bytes or seconds.
     TooLarge,
+    /// It is not zero and less than a byte or a nanosecond.
+    TooSmall,
 }
 
 impl fmt::Display for Error {
@@ -78,6 +81,18 @@ impl fmt::Display for Error {
                 write!(
                     f,
                     "'{value}' is not a duration such as 30, 1.5s, 250ms or 1h30m"
+                )
+            }
+            (ErrorKind::TooSmall, Quantity::Size) => {
+                write!(
+                    f,
+                    "size '{value}' is less than a byte, the form is 512, 256m or 1.5GiB"
+                )
+            }
+            (ErrorKind::TooSmall, Quantity::Duration) => {
+                write!(
+                    f,
+                    "duration '{value}' is less than a nanosecond, the form is 30, 1.5s, 250ms or 1h30m"
                 )
             }
             (ErrorKind::TooLarge, Quantity::Size) => {
@@ -116,7 +131,8 @@ impl std::error::Error for Error {}
 /// # Errors
 ///
 /// [`ErrorKind::Malformed`] if `text` is not of the form in the module's description;
-/// [`ErrorKind::TooLarge`] if the size is above `u64::MAX`.
+/// [`ErrorKind::TooLarge`] if the size is above `u64::MAX`, [`ErrorKind::TooSmall`] if it is part
+/// of a byte.
 pub fn parse_size(text: &str) -> Result<u64, Error> {
     bytes_in(text).map_err(|kind| {
         let (value, quantity) = (text.to_owned(), Quantity::Size);
@@ -136,7 +152,7 @@ fn bytes_in(text: &str) -> Result<u64, ErrorKind> {
         .filter(|unit| !unit.is_empty())
         .unwrap_or(unit);
     let unit = size_unit(unit).ok_or(ErrorKind::Malformed)?;
-    let bytes = number.times(unit).ok_or(ErrorKind::TooLarge)?;
+    let bytes = number.times(unit)?;
     u64::try_from(bytes).map_err(|_| ErrorKind::TooLarge)
 }
 
@@ -191,7 +207,8 @@ pub fn format_size(bytes: u64) -> String {
 /// # Errors
 ///
 /// [`ErrorKind::Malformed`] if `text` is not of the form in the module's description;
-/// [`ErrorKind::TooLarge`] if the duration is above `u64::MAX` seconds.
+/// [`ErrorKind::TooLarge`] if the duration is above `u64::MAX` seconds, [`ErrorKind::TooSmall`] if
+/// it is part of a nanosecond.
 pub fn parse_duration(text: &str) -> Result<Duration, Error> {
     duration_in(text).map_err(|kind| {
         let (value, quantity) = (text.to_owned(), Quantity::Duration);
@@ -205,7 +222,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Error> {
 
 fn duration_in(text: &str) -> Result<Duration, ErrorKind> {
     let nanos = match Number::take(text)? {
-        (number, "") => number.times(NANOS_PER_SEC).ok_or(ErrorKind::TooLarge)?,
+        (number, "") => number.times(NANOS_PER_SEC)?,
         _ => nanos_in(text)?,
     };
     let too_large = |_| ErrorKind::TooLarge;
@@ -230,7 +247,7 @@ fn nanos_in(text: &str) -> Result<u128, ErrorKind> {
             .iter()
             .find(|(known, unit)| *known == name && *unit < last_unit)
             .ok_or(ErrorKind::Malformed)?;
-        nanos += number.times(unit).ok_or(ErrorKind::TooLarge)?;
+        nanos += number.times(unit)?;
         last_unit = unit;
         rest = tail;
     }
@@ -302,15 +319,20 @@ impl<'a> Number<'a> {
         Ok((Number { whole, fraction }, rest))
     }
 
-    /// This number of `unit`s, rounded down, unless the whole part is above `u64::MAX`.
-    fn times(&self, unit: u64) -> Option<u128> {
+    /// This number of `unit`s, rounded down, unless the whole part is above `u64::MAX` or nothing
+    /// is left of the fraction alone.
+    fn times(&self, unit: u64) -> Result<u128, ErrorKind> {
         let unit = u128::from(unit);
-        let whole = digits::decimal(self.whole.as_bytes())?;
+        let whole = digits::decimal(self.whole.as_bytes()).ok_or(ErrorKind::TooLarge)?;
         // Long multiplication from the last digit on: only what is carried over the point counts.
         let carried = self.fraction.bytes().rev().fold(0, |carry, digit| {
             (u128::from(digit.saturating_sub(b'0')) * unit + carry) / 10
         });
-        Some(u128::from(whole) * unit + carried)
+        let is_zero = whole == 0 && self.fraction.bytes().all(|digit| digit == b'0');
+        match u128::from(whole) * unit + carried {
+            0 if !is_zero => Err(ErrorKind::TooSmall),
+            units => Ok(units),
+        }
     }
 }
 
@@ -346,11 +368,10 @@ mod tests {
             ("space",           "1.5 GiB",    1_610_612_736),
             ("fraction",        "1.5g",       1_610_612_736),
             ("rounded down",    "0.3k",       307),
-            ("below a byte",    "0.0001k",    0),
+            ("zero in digits",  "0.000k",     0),
             ("part of a byte",  "1.9",        1),
             ("last byte",       "0.9999999999999999999999999999999999999999p", (1 << 50) - 1),
             ("exact in binary", "0.0000000000000008881784197001252323389053344726562500p", 1),
-            ("just below that", "0.0000000000000008881784197001252323389053344726562499p", 0),
             ("maximum",         "18446744073709551615", u64::MAX),
             ("maximum in k",    "18014398509481983.9999k", u64::MAX),
         ];
@@ -391,6 +412,9 @@ mod tests {
             ("maximum plus one",    "18446744073709551616", TooLarge),
             ("overflow by unit",    "18014398509481984k", TooLarge),
             ("overflow in between", "16384p",   TooLarge),
+            ("below a byte",        "0.0001k",  TooSmall),
+            ("part of a byte",      "0.9",      TooSmall),
+            ("just below a byte",   "0.0000000000000008881784197001252323389053344726562499p", TooSmall),
         ];
         for (name, text, kind) in cases {
             let error = parse_size(text).expect_err(name);
@@ -477,6 +501,9 @@ mod tests {
             ("too many bare",    "18446744073709551616", TooLarge),
             ("too many days",    "213503982334602d", TooLarge),
             ("too much in all",  "18446744073709551615s1000ms", TooLarge),
+            ("part of a nanosecond", "0.9ns",   TooSmall),
+            ("the same, bare",   "0.0000000009", TooSmall),
+            ("the same, at the end", "1s0.1ns", TooSmall),
         ];
         for (name, text, kind) in cases {
             let error = parse_duration(text).expect_err(name);
@@ -513,6 +540,8 @@ mod tests {
         #[rustfmt::skip] // one case per line
         let cases = [
             (parse_size("5x").unwrap_err(),      "'5x' is not a size such as 512, 256m or 1.5GiB"),
+            (parse_size("0.1").unwrap_err(),     "size '0.1' is less than a byte, the form is 512, 256m or 1.5GiB"),
+            (parse_duration("0.1ns").unwrap_err(), "duration '0.1ns' is less than a nanosecond, the form is 30, 1.5s, 250ms or 1h30m"),
             (parse_size("16384p").unwrap_err(),  "size '16384p' is too large, the form is 512, 256m or 1.5GiB"),
             (parse_duration("\u{1b}[1m").unwrap_err(), "'\\u{1b}[1m' is not a duration such as 30, 1.5s, 250ms or 1h30m"),
             (parse_duration("213503982334602d").unwrap_err(), "duration '213503982334602d' is too large, the form is 30, 1.5s, 250ms or 1h30m"),
