@@ -17,6 +17,9 @@ use crate::wire::value::Value;
 /// How many lines of a failed build's output its error carries.
 const LOG_TAIL_LINES: usize = 20;
 
+/// How long a line may get before it is shown without its end.
+const OPEN_LINE_LEN_MAX: usize = 16 * 1024;
+
 /// The longest line of them that is kept whole.
 const LOG_LINE_LEN_MAX: usize = 2000;
 
@@ -64,8 +67,11 @@ impl BuildOptions {
 }
 
 impl Engine {
-    /// Builds the image of a profile and gives its ID; `on_output` gets the engine's output, text
-    /// as it arrives.
+    /// Builds the image of a profile and gives its ID; `on_output` gets the engine's output, line
+    /// by line as it arrives.
+    ///
+    /// A line is what a terminal would show of it in the end: of a progress display that goes back
+    /// to the start of its line, the last state is left.
     ///
     /// Engine endpoint: `POST /build`.
     ///
@@ -85,16 +91,19 @@ impl Engine {
             network: options.network.clone(),
             ..BuildConfig::default()
         };
-        let mut log = BuildLog::default();
+        let (mut log, mut lines) = (BuildLog::default(), Lines::default());
+        let mut show = |text: &str| {
+            log.add(text);
+            on_output(text);
+        };
         let mut on_document = |document: &Value| {
             if let Some(text) = document.str_at(&["stream"]) {
-                let text = without_docker_red(text);
-                log.add(&text);
-                on_output(&text);
+                lines.add(&without_docker_red(text), &mut show);
             }
         };
         let mut context = |sink: &mut dyn io::Write| write_context(profile.dockerfile, sink);
         let built = images::build(self.client(), &config, &mut context, &mut on_document);
+        lines.finish(&mut show);
         built.map_err(|error| log.explain(error))
     }
 
@@ -124,6 +133,34 @@ fn write_context(dockerfile: &str, sink: &mut dyn io::Write) -> io::Result<()> {
 /// Docker colours what a step writes to stderr; the text is the step's own without that.
 fn without_docker_red(text: &str) -> String {
     text.replace("\u{1b}[91m", "").replace("\u{1b}[0m", "")
+}
+
+/// Makes lines of pieces of text.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The line that has not ended yet.
+    open: String,
+}
+
+impl Lines {
+    fn add(&mut self, text: &str, show: &mut dyn FnMut(&str)) {
+        for piece in text.split_inclusive('\n') {
+            self.open.push_str(piece);
+            if piece.ends_with('\n') || OPEN_LINE_LEN_MAX < self.open.len() {
+                self.finish(show);
+            }
+        }
+    }
+
+    fn finish(&mut self, show: &mut dyn FnMut(&str)) {
+        let line = self.open.trim_end_matches(['\r', '\n']);
+        let last = line.rsplit('\r').next().unwrap_or(line);
+        let end = if self.open.ends_with('\n') { "\n" } else { "" };
+        if !self.open.is_empty() {
+            show(&format!("{last}{end}"));
+        }
+        self.open.clear();
+    }
 }
 
 /// What of a build's output its error needs.
@@ -219,6 +256,35 @@ mod tests {
             (lines.len(), lines[0], lines[19]),
             (20, "line 10", "line 29")
         );
+    }
+
+    #[test]
+    fn lines_are_what_a_terminal_shows_in_the_end() {
+        let text = "one\r\n5%\r10%\r100% done\r\n\nlast";
+        for cut in 0..=text.len() {
+            let (mut lines, mut shown) = (Lines::default(), Vec::new());
+            let mut show = |line: &str| shown.push(line.to_owned());
+            let (head, tail) = text.split_at(cut);
+            lines.add(head, &mut show);
+            lines.add(tail, &mut show);
+            lines.finish(&mut show);
+            assert_eq!(
+                shown,
+                ["one\n", "100% done\n", "\n", "last"],
+                "cut at {cut}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_gathered_for_ever() {
+        let (mut lines, mut shown) = (Lines::default(), 0);
+        for _ in 0..10 {
+            lines.add(&"x".repeat(OPEN_LINE_LEN_MAX), &mut |line| {
+                shown += line.len()
+            });
+        }
+        assert!(8 * OPEN_LINE_LEN_MAX <= shown, "{shown}");
     }
 
     #[test]
