@@ -92,7 +92,8 @@ impl fmt::Display for Error {
             (ErrorKind::TooSmall, Quantity::Duration) => {
                 write!(
                     f,
-                    "duration '{value}' is less than a nanosecond, the form is 30, 1.5s, 250ms or 1h30m"
+                    "duration '{value}' is less than a nanosecond, the form is 30, 1.5s, 250ms \
+                     or 1h30m"
                 )
             }
             (ErrorKind::TooLarge, Quantity::Size) => {
