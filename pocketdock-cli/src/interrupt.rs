@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use pocketdock_core::Signal as Sent;
 
 use crate::failure::Failure;
-use crate::tty::{Signal, SignalWatch};
+use crate::tty::{self, Signal, SignalWatch};
 
 /// How long a command may take to end after SIGTERM or SIGHUP.
 const GRACE: Duration = Duration::from_secs(2);
@@ -79,8 +79,11 @@ impl Interrupts {
         received.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fails if a signal has come.
+    /// Fails if a signal has come, be it that the thread that takes them has not run since.
     pub(crate) fn check(&self) -> Result<(), Failure> {
+        while tty::is_signal_waiting() {
+            thread::yield_now();
+        }
         match self.received().first() {
             Some(&signal) => Err(Failure::Interrupted(signal)),
             None => Ok(()),

@@ -49,6 +49,8 @@ struct SignalSet([u8; 128]);
 unsafe extern "C" {
     safe fn sigemptyset(set: &mut SignalSet) -> c_int;
     safe fn sigaddset(set: &mut SignalSet, signal: c_int) -> c_int;
+    safe fn sigismember(set: &SignalSet, signal: c_int) -> c_int;
+    safe fn sigpending(set: &mut SignalSet) -> c_int;
     safe fn sigwait(set: &SignalSet, signal: &mut c_int) -> c_int;
     safe fn pthread_sigmask(how: c_int, set: &SignalSet, old: Option<&mut SignalSet>) -> c_int;
     safe fn raise(signal: c_int) -> c_int;
@@ -171,6 +173,14 @@ impl Drop for SignalWatch {
         let _panicked = thread.join();
         pthread_sigmask(UNBLOCK, &SignalSet::of(&self.signals), None);
     }
+}
+
+/// Whether a signal has been sent that no thread has taken yet.
+pub(crate) fn is_signal_waiting() -> bool {
+    let mut pending = SignalSet([0; 128]);
+    sigpending(&mut pending);
+    let mut signals = SIGNALS.iter();
+    signals.any(|signal| sigismember(&pending, signal.number()) == 1)
 }
 
 /// The next signal of `set`; `None` if there can be none.

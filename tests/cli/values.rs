@@ -4,7 +4,7 @@
 use crate::program::{self, code, text};
 
 /// Option, malformed value, and what the message must show of the form.
-const MALFORMED: [(&str, &str, &str); 60] = [
+const MALFORMED: [(&str, &str, &str); 61] = [
     ("--port", "80:", "[ADDR:][HOST]:CONTAINER[/udp]"),
     ("--port", "80", "[ADDR:][HOST]:CONTAINER[/udp]"),
     ("--port", "8080:80/sctp", "[ADDR:][HOST]:CONTAINER[/udp]"),
@@ -63,6 +63,7 @@ const MALFORMED: [(&str, &str, &str); 60] = [
     ("--cap-drop", "not a cap", "capability"),
     ("--user", "", "user"),
     ("--env-file", "/nonexistent/file", "--env-file"),
+    ("--env-file", "/dev/zero", "longer than 1 MiB"),
     ("--project", "", "project"),
     ("--project", "a\nb", "project"),
 ];

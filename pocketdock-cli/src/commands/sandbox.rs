@@ -2,13 +2,18 @@
 //! one-shot `run`.
 
 use std::env;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
+use pocketdock_core::wire::size::format_size;
 use pocketdock_core::{Config, CreateOptions, Device, Port, Tmpfs, Volume};
 
 use crate::args::{Args, malformed};
 use crate::failure::{Failure, usage};
 use crate::values;
+
+/// The longest `--env-file`: a kernel takes no larger environment than a few of it.
+const ENV_FILE_LEN_MAX: u64 = 1024 * 1024;
 
 /// Options that describe a sandbox and not the commands in it: those that make
 /// no sense for a sandbox that is there already.
@@ -50,8 +55,7 @@ pub(super) fn create_options(args: &mut Args, config: &Config) -> Result<CreateO
 pub(super) fn environment(args: &mut Args) -> Result<Vec<(String, String)>, Failure> {
     let mut given = Vec::new();
     for file in args.texts("--env-file")? {
-        let text = fs::read_to_string(&file)
-            .map_err(|error| usage(format!("cannot read the --env-file '{file}': {error}")))?;
+        let text = env_file(&file)?;
         let variables = values::variables(&text).map_err(|line| {
             usage(format!(
                 "malformed line {line} in the --env-file '{file}': expected KEY=VALUE"
@@ -64,6 +68,23 @@ pub(super) fn environment(args: &mut Args) -> Result<Vec<(String, String)>, Fail
         .into_iter()
         .filter_map(|(key, value)| with_value(key, value).transpose())
         .collect()
+}
+
+/// The text of an `--env-file`, which may be a pipe and has to end.
+fn env_file(file: &str) -> Result<String, Failure> {
+    let unreadable = |error| usage(format!("cannot read the --env-file '{file}': {error}"));
+    let mut text = String::new();
+    let mut source = File::open(file)
+        .map_err(unreadable)?
+        .take(ENV_FILE_LEN_MAX + 1);
+    source.read_to_string(&mut text).map_err(unreadable)?;
+    match source.limit() {
+        0 => Err(usage(format!(
+            "the --env-file '{file}' is longer than {}",
+            format_size(ENV_FILE_LEN_MAX)
+        ))),
+        _ => Ok(text),
+    }
 }
 
 /// A variable without a value takes ours, and is left out if we have none.

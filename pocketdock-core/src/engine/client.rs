@@ -351,8 +351,10 @@ enum Failure {
 
 /// Why a socket cannot be connected to. The system says "refused" of whatever is no socket.
 fn no_connection(socket: &Path, error: &io::Error) -> String {
-    if error.kind() != io::ErrorKind::ConnectionRefused {
-        return error.to_string();
+    match error.kind() {
+        io::ErrorKind::NotFound => return "it is not there".to_owned(),
+        io::ErrorKind::ConnectionRefused => {}
+        _ => return error.to_string(),
     }
     match fs::metadata(socket) {
         Ok(found) if found.is_dir() => "it is a directory, not a socket".to_owned(),
