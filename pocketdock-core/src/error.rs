@@ -13,6 +13,13 @@ use std::time::Duration;
 use crate::wire::size::format_duration;
 
 /// The result of everything in this crate that can fail.
+///
+/// ```
+/// fn first_line(sandbox: &pocketdock_core::Container) -> pocketdock_core::Result<String> {
+///     let result = sandbox.run("head -n 1 /etc/os-release")?;
+///     Ok(result.stdout_text().into_owned())
+/// }
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Anything that can go wrong between a call and the engine's answer.

@@ -203,6 +203,18 @@ impl AsyncContainer {
 }
 
 /// A command to run in a sandbox, with its options: [`Exec`] with ends that do not block.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use pocketdock_core::async_::create_new_container;
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// let sandbox = create_new_container(&pocketdock_core::CreateOptions::new()).await?;
+/// let exec = sandbox.exec("print(6 * 7)").lang("python").timeout(Duration::from_secs(2));
+/// assert_eq!(exec.run().await?.stdout, b"42\n");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a command runs when the future of run(), stream() or detach() is polled"]
 pub struct AsyncExec {

@@ -120,6 +120,15 @@ impl AsyncEngine {
 
 /// As [`crate::create_new_container`]. Dropping the future removes the sandbox that came to be, a
 /// kept one as well: nobody has a handle to it.
+///
+/// ```no_run
+/// use pocketdock_core::{CreateOptions, async_};
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// let sandbox = async_::create_new_container(&CreateOptions::new()).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn create_new_container(options: &CreateOptions) -> Operation<AsyncContainer> {
     let options = options.clone();
     creation(Operation::new(move || {
@@ -128,24 +137,60 @@ pub fn create_new_container(options: &CreateOptions) -> Operation<AsyncContainer
 }
 
 /// As [`crate::resume_container`].
+///
+/// ```no_run
+/// use pocketdock_core::async_;
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// let sandbox = async_::resume_container("box").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn resume_container(name: &str) -> Operation<AsyncContainer> {
     let name = name.to_owned();
     Operation::new(move || lifecycle::resume_container(&name).map(Container::into))
 }
 
 /// As [`crate::list_containers`].
+///
+/// ```no_run
+/// use pocketdock_core::{ListFilter, async_};
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// println!("{} sandboxes", async_::list_containers(&ListFilter::new()).await?.len());
+/// # Ok(())
+/// # }
+/// ```
 pub fn list_containers(filter: &ListFilter) -> Operation<Vec<ContainerListItem>> {
     let filter = filter.clone();
     Operation::new(move || lifecycle::list_containers(&filter))
 }
 
 /// As [`crate::stop_container`].
+///
+/// ```no_run
+/// use pocketdock_core::async_;
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// async_::stop_container("box").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn stop_container(name: &str) -> Operation<()> {
     let name = name.to_owned();
     Operation::new(move || lifecycle::stop_container(&name))
 }
 
 /// As [`crate::destroy_container`].
+///
+/// ```no_run
+/// use pocketdock_core::async_;
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// async_::destroy_container("box").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn destroy_container(name: &str) -> Operation<()> {
     let name = name.to_owned();
     Operation::new(move || lifecycle::destroy_container(&name))

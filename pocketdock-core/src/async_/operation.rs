@@ -22,6 +22,16 @@ use crate::error::{Error, Result};
 ///
 /// Polled again after its end it stays pending. See the [module](crate::async_) for what becomes
 /// of one that is dropped.
+///
+/// ```no_run
+/// use pocketdock_core::async_::{AsyncEngine, Operation};
+///
+/// # async fn example() -> pocketdock_core::Result<()> {
+/// let detection: Operation<AsyncEngine> = AsyncEngine::detect(); // Nothing has happened yet.
+/// let engine = detection.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Operation<T: Send + 'static> {
     stage: Stage<T>,

@@ -75,6 +75,15 @@ impl Engine {
     ///
     /// Engine endpoint: `POST /build`.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use pocketdock_core::{BuildOptions, resolve_profile};
+    ///
+    /// let profile = resolve_profile("minimal-python")?;
+    /// let id = engine.build(profile, &BuildOptions::new(), &mut |line| print!("{line}"))?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::BuildFailed`] with the step that failed and the end of its output.
@@ -110,6 +119,14 @@ impl Engine {
     /// Whether the engine has an image by this name.
     ///
     /// Engine endpoint: `GET /images/{name}/json`.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// if !engine.image_exists("pocketdock/minimal-python:latest")? {
+    ///     println!("'pocketdock build' makes it");
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -65,6 +65,12 @@ impl Container {
     /// A `&str` is a line for `sh -c`; an array is a program and its arguments, executed with
     /// no shell.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// assert_eq!(sandbox.run("echo hello")?.stdout, b"hello\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Exec::run`].
@@ -73,6 +79,13 @@ impl Container {
     }
 
     /// A command to run, to be given options and then started.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let exec = sandbox.exec(["grep", "-c", "x"]).stdin("x\ny\nx\n");
+    /// assert_eq!(exec.run()?.stdout, b"2\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn exec(&self, command: impl Into<Command>) -> Exec {
         Exec {
             sandbox: self.clone(),
@@ -91,6 +104,15 @@ impl Container {
 
 impl Exec {
     /// Kills the command and everything that came from it after this long.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use std::time::Duration;
+    ///
+    /// let result = sandbox.exec("echo so far; sleep 60").timeout(Duration::from_secs(1)).run()?;
+    /// assert!(result.timed_out() && result.stdout == b"so far\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Timeout::After(timeout);
         self
@@ -103,6 +125,13 @@ impl Exec {
     }
 
     /// Keeps this many bytes of output, both streams together; the rest is counted and dropped.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let result = sandbox.exec("echo hello").max_output(2).run()?;
+    /// assert!(result.truncated() && result.stdout == b"he");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn max_output(mut self, len: u64) -> Self {
         self.max_output = Some(len);
         self
@@ -117,30 +146,65 @@ impl Exec {
     /// Takes the command for a program in this language: python, node, bun, bash, sh, ruby, perl.
     ///
     /// The first argument is the program's text, the others are its arguments.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let result = sandbox.exec("print(2 ** 64)").lang("python").run()?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn lang(mut self, lang: &str) -> Self {
         self.lang = Some(lang.to_owned());
         self
     }
 
     /// Sets an environment variable.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let result = sandbox.exec("echo $COLOUR").env("COLOUR", "blue").run()?;
+    /// assert_eq!(result.stdout, b"blue\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Starts it in this directory.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// assert_eq!(sandbox.exec("pwd").workdir("/tmp").run()?.stdout, b"/tmp\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn workdir(mut self, dir: &str) -> Self {
         self.workdir = Some(dir.to_owned());
         self
     }
 
     /// Runs it as this `name`, `uid` or `uid:gid`.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// assert_eq!(sandbox.exec("id -u").user("1000:1000").run()?.stdout, b"1000\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn user(mut self, user: &str) -> Self {
         self.user = Some(user.to_owned());
         self
     }
 
     /// Gives it input, bytes or a [`Stdin::reader`]; without, it reads nothing.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use std::fs::File;
+    /// use pocketdock_core::Stdin;
+    ///
+    /// let table = File::open("table.csv").expect("a file");
+    /// let sorted = sandbox.exec("sort").stdin(Stdin::reader(table)).run()?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
         self.stdin = Some(stdin.into());
         self

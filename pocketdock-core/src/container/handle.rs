@@ -99,6 +99,16 @@ impl Engine {
     ///
     /// Engine endpoints: `POST /containers/create`, `POST /containers/{id}/start`.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let sandbox = engine.create(&CreateOptions::new().name("box").keep())?;
+    /// drop(sandbox); // It stays.
+    /// assert!(engine.open("box")?.is_running()?);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`CreateOptions::check`]; [`Error::ImageNotFound`], [`Error::NameInUse`],
@@ -203,6 +213,13 @@ impl Engine {
     /// A handle to a sandbox by its name or ID, which starts nothing and removes nothing.
     ///
     /// Engine endpoint: `GET /containers/{id}/json`.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// let sandbox = engine.open("box")?;
+    /// println!("{} was made from {}", sandbox.name(), sandbox.image());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -352,6 +369,14 @@ impl Container {
     }
 
     /// What the engine did not do as asked when it made this sandbox.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// for warning in sandbox.warnings() {
+    ///     eprintln!("{warning}");
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.inner.warnings
@@ -398,6 +423,14 @@ impl Container {
 
     /// Whether its first process runs; a paused sandbox runs, too.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// if !sandbox.is_running()? {
+    ///     sandbox.resume()?;
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Engine`] and the errors of the connection. A sandbox that is gone does not run.
@@ -415,6 +448,13 @@ impl Container {
     /// first process of its own) is killed. A paused one is let run for it.
     ///
     /// Engine endpoint: `POST /containers/{id}/stop`.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// sandbox.stop()?;
+    /// assert!(!sandbox.is_running()?);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -436,6 +476,15 @@ impl Container {
     ///
     /// Engine endpoints: `POST /containers/{id}/start`, `POST /containers/{id}/unpause`.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// sandbox.run("echo kept > note")?;
+    /// sandbox.stop()?;
+    /// sandbox.resume()?;
+    /// assert_eq!(sandbox.run("cat note")?.stdout, b"kept\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::ContainerNotFound`], [`Error::PortInUse`], [`Error::Engine`].
@@ -452,6 +501,12 @@ impl Container {
     /// One that is gone already is no error.
     ///
     /// Engine endpoint: `DELETE /containers/{id}`.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// sandbox.shutdown(true)?; // Unlike a drop it says whether that worked.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

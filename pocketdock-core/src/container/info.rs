@@ -94,6 +94,17 @@ impl ContainerInfo {
 }
 
 /// A port of the sandbox and where the host publishes it.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::{CreateOptions, Port};
+///
+/// let sandbox = engine.create(&CreateOptions::new().port(Port::new(0, 80)))?;
+/// for port in sandbox.ports()? {
+///     println!("{} is at {}:{}", port.container, port.host_address, port.host_port);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublishedPort {
@@ -106,6 +117,14 @@ pub struct PublishedPort {
 }
 
 /// A process of a sandbox, as the engine lists it.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// for process in engine.open("box")?.info()?.processes.unwrap_or_default() {
+///     println!("{} {} {}", process.pid, process.user, process.command);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessInfo {
@@ -124,6 +143,13 @@ impl Container {
     ///
     /// Engine endpoints: `GET /containers/{id}/json`, `/stats`, `/top`.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let info = sandbox.info()?;
+    /// println!("{} is {}, {:?} processes", info.name, info.status, info.pids);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::ContainerNotFound`], [`Error::Engine`].
@@ -138,6 +164,14 @@ impl Container {
     }
 
     /// The ports that the host publishes now; the engine's pick where it was left to it.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// for port in sandbox.ports()? {
+    ///     println!("{} -> {}:{}", port.container, port.host_address, port.host_port);
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

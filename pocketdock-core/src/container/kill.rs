@@ -45,6 +45,13 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Signal(u8);
 
 /// The text names no signal.
+///
+/// ```
+/// use pocketdock_core::{Signal, UnknownSignal};
+///
+/// let error = "SIGNOPE".parse::<Signal>().unwrap_err();
+/// assert_eq!(error, UnknownSignal);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownSignal;
 

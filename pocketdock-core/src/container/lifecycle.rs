@@ -43,6 +43,16 @@ impl ListFilter {
 }
 
 /// One sandbox in a list.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::ListFilter;
+///
+/// for item in engine.list(&ListFilter::new())? {
+///     println!("{} is {} since {}", item.name, item.status, item.created_at);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ContainerListItem {
@@ -85,6 +95,16 @@ impl Engine {
     ///
     /// Engine endpoint: `GET /containers/json`.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use pocketdock_core::ListFilter;
+    ///
+    /// for item in engine.list(&ListFilter::new().running())? {
+    ///     println!("{} {}", item.name, item.image);
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Engine`](crate::Error::Engine) and the errors of the connection.
@@ -105,6 +125,13 @@ impl Engine {
 
     /// Starts a stopped sandbox, or lets a paused one run on, and gives a handle to it.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// let sandbox = engine.resume("box")?;
+    /// assert!(sandbox.is_running()?);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Engine::open`] and [`Container::resume`].
@@ -116,6 +143,12 @@ impl Engine {
 
     /// Stops a sandbox and keeps it.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// engine.stop("box")?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Engine::open`] and [`Container::stop`].
@@ -124,6 +157,13 @@ impl Engine {
     }
 
     /// Removes a sandbox, whatever its state.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// engine.destroy("box")?;
+    /// assert!(engine.open("box").is_err());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -188,6 +228,11 @@ pub fn list_containers(filter: &ListFilter) -> Result<Vec<ContainerListItem>> {
 
 /// As [`Engine::stop`], on the engine that is detected.
 ///
+/// ```no_run
+/// pocketdock_core::stop_container("box")?; // Its files stay.
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`Engine::detect`] and [`Engine::stop`].
@@ -196,6 +241,12 @@ pub fn stop_container(name: &str) -> Result<()> {
 }
 
 /// As [`Engine::destroy`], on the engine that is detected.
+///
+/// ```no_run
+/// pocketdock_core::destroy_container("box")?;
+/// assert!(pocketdock_core::resume_container("box").is_err());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

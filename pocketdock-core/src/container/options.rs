@@ -64,6 +64,12 @@ impl CreateOptions {
     }
 
     /// Uses this image instead of a profile's. It must be there already: nothing is pulled.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().image("debian:trixie-slim");
+    /// ```
     #[must_use]
     pub fn image(mut self, image: &str) -> Self {
         self.image = Some(image.to_owned());
@@ -71,6 +77,12 @@ impl CreateOptions {
     }
 
     /// Uses the image and the network default of this profile.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().profile("minimal-python");
+    /// ```
     #[must_use]
     pub fn profile(mut self, profile: &str) -> Self {
         self.profile = Some(profile.to_owned());
@@ -78,6 +90,12 @@ impl CreateOptions {
     }
 
     /// Names the sandbox; `pd-` and eight random digits if not given.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().name("box");
+    /// ```
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
@@ -85,6 +103,13 @@ impl CreateOptions {
     }
 
     /// Limits its commands to this long unless they say otherwise; zero is no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().timeout(Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -92,6 +117,12 @@ impl CreateOptions {
     }
 
     /// Limits its memory to a size such as `256m` or `1.5g`; `0` is no limit.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().mem_limit("1.5g");
+    /// ```
     #[must_use]
     pub fn mem_limit(mut self, size: &str) -> Self {
         self.mem_limit = Some(size.to_owned());
@@ -99,6 +130,12 @@ impl CreateOptions {
     }
 
     /// Limits its processor time; 100 is one core, 0 no limit.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().cpu_percent(150);
+    /// ```
     #[must_use]
     pub fn cpu_percent(mut self, percent: u32) -> Self {
         self.cpu_percent = percent;
@@ -106,6 +143,12 @@ impl CreateOptions {
     }
 
     /// Limits how many processes and threads it has at once; 0 is no limit.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().pids_limit(64);
+    /// ```
     #[must_use]
     pub fn pids_limit(mut self, count: u64) -> Self {
         self.pids_limit = Some(count);
@@ -113,6 +156,12 @@ impl CreateOptions {
     }
 
     /// Makes it to be stopped and resumed, and to outlive its maker.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().name("box").persist();
+    /// ```
     #[must_use]
     pub fn persist(mut self) -> Self {
         self.persist = true;
@@ -120,6 +169,12 @@ impl CreateOptions {
     }
 
     /// Lets it outlive its maker: dropping the handle does not remove it.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().name("box").keep();
+    /// ```
     #[must_use]
     pub fn keep(mut self) -> Self {
         self.keep = true;
@@ -127,6 +182,12 @@ impl CreateOptions {
     }
 
     /// Files it under this project.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().project("web");
+    /// ```
     #[must_use]
     pub fn project(mut self, project: &str) -> Self {
         self.project = Some(project.to_owned());
@@ -134,6 +195,13 @@ impl CreateOptions {
     }
 
     /// Mounts a file or directory of the host, which must exist.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use pocketdock_core::{CreateOptions, Volume};
+    ///
+    /// let options = CreateOptions::new().volume(Volume::new(Path::new("."), "/work").read_only());
+    /// ```
     #[must_use]
     pub fn volume(mut self, volume: Volume) -> Self {
         self.volumes.push(volume);
@@ -141,6 +209,13 @@ impl CreateOptions {
     }
 
     /// Hands in a device of the host, which must exist.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use pocketdock_core::{CreateOptions, Device};
+    ///
+    /// let options = CreateOptions::new().device(Device::new(Path::new("/dev/ttyUSB0")));
+    /// ```
     #[must_use]
     pub fn device(mut self, device: Device) -> Self {
         self.devices.push(device);
@@ -148,6 +223,12 @@ impl CreateOptions {
     }
 
     /// Publishes a port, which turns the network on.
+    ///
+    /// ```
+    /// use pocketdock_core::{CreateOptions, Port};
+    ///
+    /// let options = CreateOptions::new().port(Port::new(8080, 80));
+    /// ```
     #[must_use]
     pub fn port(mut self, port: Port) -> Self {
         self.ports.push(port);
@@ -155,6 +236,12 @@ impl CreateOptions {
     }
 
     /// Puts a directory in memory.
+    ///
+    /// ```
+    /// use pocketdock_core::{CreateOptions, Tmpfs};
+    ///
+    /// let options = CreateOptions::new().tmpfs(Tmpfs::new("/scratch"));
+    /// ```
     #[must_use]
     pub fn tmpfs(mut self, tmpfs: Tmpfs) -> Self {
         self.tmpfs.push(tmpfs);
@@ -162,6 +249,12 @@ impl CreateOptions {
     }
 
     /// Sets an environment variable.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().env("LANG", "C.UTF-8");
+    /// ```
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
@@ -169,6 +262,12 @@ impl CreateOptions {
     }
 
     /// Adds a label; those beginning with `pocketdock.` are refused.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().label("team", "web");
+    /// ```
     #[must_use]
     pub fn label(mut self, name: &str, value: &str) -> Self {
         self.labels.push((name.to_owned(), value.to_owned()));
@@ -176,6 +275,12 @@ impl CreateOptions {
     }
 
     /// Starts commands in this absolute directory instead of the image's.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().workdir("/work");
+    /// ```
     #[must_use]
     pub fn workdir(mut self, dir: &str) -> Self {
         self.workdir = Some(dir.to_owned());
@@ -183,6 +288,12 @@ impl CreateOptions {
     }
 
     /// Runs as this `name`, `uid` or `uid:gid` instead of the image's user.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().user("1000:1000");
+    /// ```
     #[must_use]
     pub fn user(mut self, user: &str) -> Self {
         self.user = Some(user.to_owned());
@@ -190,6 +301,12 @@ impl CreateOptions {
     }
 
     /// Connects it to the engine's default network.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().network();
+    /// ```
     #[must_use]
     pub fn network(mut self) -> Self {
         self.network = Some(true);
@@ -197,6 +314,12 @@ impl CreateOptions {
     }
 
     /// Cuts it off every network, whatever its profile says.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().profile("minimal-python").no_network();
+    /// ```
     #[must_use]
     pub fn no_network(mut self) -> Self {
         self.network = Some(false);
@@ -204,6 +327,12 @@ impl CreateOptions {
     }
 
     /// Makes its root file system read-only.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().read_only();
+    /// ```
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
@@ -211,6 +340,12 @@ impl CreateOptions {
     }
 
     /// Takes a capability away, such as `NET_RAW` or `ALL`.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().cap_drop("NET_RAW");
+    /// ```
     #[must_use]
     pub fn cap_drop(mut self, capability: &str) -> Self {
         self.cap_drop.push(capability.to_owned());
@@ -218,6 +353,12 @@ impl CreateOptions {
     }
 
     /// Gives a capability, such as `SYS_PTRACE`.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().cap_add("SYS_PTRACE");
+    /// ```
     #[must_use]
     pub fn cap_add(mut self, capability: &str) -> Self {
         self.cap_add.push(capability.to_owned());
@@ -226,6 +367,12 @@ impl CreateOptions {
 
     /// No capabilities, a read-only root with `/tmp` and the home in memory, no network, 256
     /// processes and 512 MiB unless set otherwise.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().hardened().mem_limit("1g");
+    /// ```
     #[must_use]
     pub fn hardened(mut self) -> Self {
         self.hardened = true;
@@ -235,6 +382,13 @@ impl CreateOptions {
     /// Makes it remove itself after this long, rounded up to a second, with no client alive.
     ///
     /// The engine removes it whenever it stops, so stopping it by hand removes it, too.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().ttl(Duration::from_secs(3600));
+    /// ```
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
@@ -242,6 +396,12 @@ impl CreateOptions {
     }
 
     /// Runs its first process without an init, so that orphans are not reaped.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().no_init();
+    /// ```
     #[must_use]
     pub fn no_init(mut self) -> Self {
         self.no_init = true;
@@ -249,6 +409,12 @@ impl CreateOptions {
     }
 
     /// Runs this as the first process, in place of one that idles. The sandbox stops when it ends.
+    ///
+    /// ```
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().command(["redis-server", "--port", "7000"]);
+    /// ```
     #[must_use]
     pub fn command<S: Into<String>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
         self.command = command.into_iter().map(Into::into).collect();

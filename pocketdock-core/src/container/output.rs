@@ -8,6 +8,20 @@ use crate::wire::frame::{Demuxer, Stream};
 use crate::wire::utf8::Splitter;
 
 /// Which of the two output streams.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::StreamKind;
+///
+/// for chunk in engine.open("box")?.exec("make").stream()? {
+///     let chunk = chunk?;
+///     match chunk.stream {
+///         StreamKind::Stdout => print!("{}", String::from_utf8_lossy(&chunk.data)),
+///         StreamKind::Stderr => eprint!("{}", String::from_utf8_lossy(&chunk.data)),
+///     }
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StreamKind {
     /// Standard output.

@@ -57,6 +57,15 @@ pub struct ContainerPool {
 ///
 /// It is a [`Container`] in every other respect. A clone of the container that is still there
 /// after it was given back leads to a sandbox that is removed, or somebody else's.
+///
+/// ```no_run
+/// use pocketdock_core::{ContainerPool, CreateOptions};
+///
+/// let pool = ContainerPool::new(2, CreateOptions::new())?;
+/// let sandbox = pool.acquire()?;
+/// assert!(sandbox.run("true")?.ok()); // As a Container does it.
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub struct PooledContainer {
     container: Container,
     shared: Arc<Shared>,
@@ -136,6 +145,13 @@ impl ContainerPool {
 
     /// Waits until the pool holds as many sandboxes as it should.
     ///
+    /// ```no_run
+    /// # let pool = pocketdock_core::ContainerPool::new(2, pocketdock_core::CreateOptions::new())?;
+    /// pool.warm_up()?; // Returns once as many as asked for wait.
+    /// assert_eq!(pool.warm_count(), 2);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Engine::create`], if one cannot be started; [`Error::PoolClosed`].
@@ -161,6 +177,13 @@ impl ContainerPool {
     }
 
     /// A sandbox that runs: at once if one is warm, else as soon as one has been started.
+    ///
+    /// ```no_run
+    /// # let pool = pocketdock_core::ContainerPool::new(2, pocketdock_core::CreateOptions::new())?;
+    /// let sandbox = pool.acquire()?;
+    /// assert!(sandbox.run("true")?.ok());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -203,6 +226,12 @@ impl ContainerPool {
     /// one gets [`Error::PoolClosed`], and so does everybody later. Sandboxes that are just being
     /// started are waited for, as long as the engine's timeout allows. A closed pool is left
     /// alone.
+    ///
+    /// ```no_run
+    /// # let pool = pocketdock_core::ContainerPool::new(2, pocketdock_core::CreateOptions::new())?;
+    /// pool.shutdown()?; // Every sandbox that nobody has is removed.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -86,6 +86,13 @@ impl Exec {
     /// A timeout applies only if it was set here: a command in the background may take as long
     /// as it will. `max_output` does not apply; see [`buffer_len`](Exec::buffer_len).
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let server = sandbox.exec(["python3", "-m", "http.server"]).detach()?;
+    /// println!("{} runs: {}", server.id(), server.is_running()?);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`run`](Exec::run), as far as starting goes.
@@ -135,6 +142,13 @@ impl Process {
 
     /// Whether the command runs, asked of the engine.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let process = sandbox.exec("make").detach()?;
+    /// println!("it runs: {}", process.is_running()?);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Engine`] and the errors of the connection. A command whose container is gone does
@@ -146,6 +160,16 @@ impl Process {
 
     /// The result if the command has ended, with the output that was not read yet.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let process = sandbox.exec("make").detach()?;
+    /// match process.try_wait()? {
+    ///     Some(result) => println!("it ended with {}", result.exit_code),
+    ///     None => println!("it runs"),
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`wait`](Self::wait).
@@ -155,6 +179,16 @@ impl Process {
 
     /// Waits for the end of the command and gives the result with the output that was not read
     /// yet, as far as the buffer has kept it; `dropped_len` counts what it has not.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let process = sandbox.exec("make").detach()?;
+    /// use std::time::Duration;
+    ///
+    /// let result = process.wait(Some(Duration::from_secs(60)))?;
+    /// print!("{}", result.stdout_text());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -213,6 +247,15 @@ impl Process {
     /// Sends a signal to the command's own process or to it and everything that came from it.
     ///
     /// Processes that are gone already are no error.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let process = sandbox.exec("make").detach()?;
+    /// use pocketdock_core::{Scope, Signal};
+    ///
+    /// process.kill(Signal::TERM, Scope::Tree)?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

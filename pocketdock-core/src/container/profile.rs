@@ -5,6 +5,12 @@
 use crate::error::{Error, Result};
 
 /// A ready-made image.
+///
+/// ```
+/// for profile in pocketdock_core::list_profiles() {
+///     println!("{}: {}", profile.name, profile.description);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProfileInfo {

@@ -65,6 +65,16 @@ struct Inner {
 }
 
 /// A command for a runner, with its options.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use std::time::Duration;
+///
+/// let runner = engine.open("box")?.runner()?;
+/// let result = runner.exec("echo $WHO").env("WHO", "me").timeout(Duration::from_secs(1)).run()?;
+/// assert_eq!(result.stdout, b"me\n");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a command runs when run() is called"]
 pub struct RunnerExec {

@@ -187,6 +187,14 @@ pub struct SessionCommand {
 impl Container {
     /// Starts a shell that keeps its state from command to command: bash, or else sh.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let session = sandbox.session()?;
+    /// session.send_and_wait("cd /tmp; x=1", None)?;
+    /// assert_eq!(session.send_and_wait("echo $PWD $x", None)?.stdout, b"/tmp 1\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`session_with`](Self::session_with).
@@ -195,6 +203,15 @@ impl Container {
     }
 
     /// Starts such a shell as the options say.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::SessionOptions;
+    ///
+    /// let options = SessionOptions::new().shell("sh").workdir("/tmp").env("A", "1");
+    /// let session = sandbox.session_with(&options)?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -256,6 +273,16 @@ impl Session {
     }
 
     /// A command to run, to be given options.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let session = sandbox.session()?;
+    /// use std::time::Duration;
+    ///
+    /// let command = session.command("sort").stdin("b\na\n").timeout(Duration::from_secs(1));
+    /// assert_eq!(command.run()?.stdout, b"a\nb\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn command(&self, command: impl Into<Vec<u8>>) -> SessionCommand {
         SessionCommand {
             session: self.clone(),
@@ -290,6 +317,14 @@ impl Session {
     /// Interrupts the command that runs, as Ctrl-C would; one that does not heed it is killed. If
     /// none runs, nothing happens.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let session = sandbox.session()?;
+    /// session.send("sleep 600")?;
+    /// session.interrupt()?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The errors of the connection.
@@ -304,6 +339,14 @@ impl Session {
     }
 
     /// Kills the shell and everything that it has started. A second time does nothing.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// # let session = sandbox.session()?;
+    /// session.close()?;
+    /// assert!(session.is_closed());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -16,6 +16,15 @@ use crate::container::target::Target;
 use crate::error::{Error, Result};
 
 /// A piece of a command's output.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// let mut len = 0;
+/// for chunk in engine.open("box")?.exec("yes | head -n 1000000").stream()? {
+///     len += chunk?.data.len();
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StreamChunk {

@@ -42,6 +42,12 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 const LAUNCH_TEXT_MAX: usize = 4096;
 
 /// The size of a terminal, in characters.
+///
+/// ```
+/// use pocketdock_core::TerminalSize;
+///
+/// let size = TerminalSize { rows: 24, columns: 80 };
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalSize {
     /// Lines.
@@ -81,6 +87,18 @@ pub struct Terminal {
 }
 
 /// The way to a terminal from other threads: keystrokes, size, signals.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::TerminalSize;
+///
+/// let size = TerminalSize { rows: 24, columns: 80 };
+/// let terminal = engine.open("box")?.exec(["sh"]).terminal(size)?;
+/// let keyboard = terminal.handle();
+/// std::thread::spawn(move || keyboard.write(b"exit\n"));
+/// assert!(terminal.result()?.ok());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TerminalHandle {
     target: Target,

@@ -30,6 +30,14 @@ use crate::wire::value::Value;
 ///
 /// Engine endpoint: `HEAD /containers/{id}/archive?path={path}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::archive;
+/// let found = archive::stat(engine.client(), "box", "/etc/passwd")?;
+/// println!("{:?} bytes", found.u64_at(&["size"]));
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::PathNotFound`], or [`Error::Engine`].
@@ -59,6 +67,17 @@ pub fn stat(client: &Client, container: &str, path: &str) -> Result<Value> {
 ///
 /// Engine endpoint: `GET /containers/{id}/archive?path={path}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::archive;
+/// use std::fs::File;
+///
+/// let mut archive = archive::get(engine.client(), "box", "/home")?;
+/// let mut file = File::create("home.tar").expect("a file");
+/// std::io::copy(&mut archive.body, &mut file).expect("all of it");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], [`Error::PathNotFound`], or [`Error::Engine`].
@@ -74,6 +93,16 @@ pub fn get(client: &Client, container: &str, path: &str) -> Result<Streaming> {
 /// something else.
 ///
 /// Engine endpoint: `PUT /containers/{id}/archive?path={path}&noOverwriteDirNonDir=1`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::archive;
+/// use pocketdock_core::engine::exchange::RequestBody;
+///
+/// let mut file = std::fs::File::open("home.tar").expect("a file");
+/// archive::put(engine.client(), "box", "/", RequestBody::Reader(&mut file, None))?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -47,9 +47,30 @@ pub struct ExchangeReport<'a> {
 }
 
 /// Gets a report of every exchange.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use pocketdock_core::engine::EngineOptions;
+///
+/// let observer = Arc::new(|report: &pocketdock_core::engine::client::ExchangeReport<'_>| {
+///     println!("{} {} {:?}", report.method, report.target, report.status);
+/// });
+/// let engine = EngineOptions::new().observer(observer).connect()?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub type Observer = Arc<dyn Fn(&ExchangeReport<'_>) + Send + Sync>;
 
 /// A request to the engine: endpoint, query, body, time allowed.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::client::Call;
+/// use pocketdock_core::wire::http::Method;
+///
+/// let call = Call::new(Method::Get, "/containers/json").flag("all", true).query("limit", "5");
+/// assert_eq!(engine.client().call(call)?.status, 200);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub struct Call<'a> {
     method: Method,
     /// The target without version and query.
@@ -75,6 +96,16 @@ impl fmt::Debug for Call<'_> {
 }
 
 /// A reply read to its end.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::client::Call;
+/// use pocketdock_core::wire::http::Method;
+///
+/// let reply = engine.client().call(Call::new(Method::Get, "/networks"))?;
+/// println!("{} bytes answer '{}'", reply.body.len(), reply.endpoint);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Reply {
     /// The HTTP status.
@@ -86,6 +117,18 @@ pub struct Reply {
 }
 
 /// A reply whose body is read as it comes.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use std::io::Read;
+/// use pocketdock_core::engine::client::Call;
+/// use pocketdock_core::wire::http::Method;
+///
+/// let streaming = engine.client().open(Call::new(Method::Get, "/events"))?;
+/// let mut first = [0; 512]; // Comes whenever something happens.
+/// streaming.without_deadline().body.read(&mut first).expect("an event");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Streaming {
     /// The head of the reply.

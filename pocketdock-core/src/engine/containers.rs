@@ -38,6 +38,17 @@ fn path(container: &str, verb: &str) -> String {
 ///
 /// Engine endpoint: `POST /containers/create?name={name}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// use pocketdock_core::wire::value::Value;
+///
+/// let config = Value::object([("Image", "debian:trixie-slim".into())]);
+/// let created = containers::create(engine.client(), "box", &config)?;
+/// println!("{} {:?}", created.id, created.warnings);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::NameInUse`], [`Error::ImageNotFound`], [`Error::InvalidArgument`] for an image that
@@ -89,6 +100,13 @@ fn unknown_capability(message: &str) -> Option<&str> {
 ///
 /// Engine endpoint: `POST /containers/{id}/start`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::start(engine.client(), "box")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], [`Error::PortInUse`], [`Error::CommandNotFound`] if its command
@@ -127,6 +145,13 @@ fn missing_program(message: &str) -> Option<&str> {
 ///
 /// Engine endpoint: `POST /containers/{id}/stop?t={seconds}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::stop(engine.client(), "box", std::time::Duration::from_secs(1))?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`]; [`Error::Timeout`] if it takes longer than `grace` and the
@@ -145,6 +170,13 @@ pub fn stop(client: &Client, container: &str, grace: Duration) -> Result<()> {
 ///
 /// Engine endpoint: `POST /containers/{id}/kill?signal={signal}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::kill(engine.client(), "box", "HUP")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], [`Error::ContainerNotRunning`], or [`Error::Engine`].
@@ -156,6 +188,13 @@ pub fn kill(client: &Client, container: &str, signal: &str) -> Result<()> {
 /// Stops a container as [`stop`] does and starts it again.
 ///
 /// Engine endpoint: `POST /containers/{id}/restart?t={seconds}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::restart(engine.client(), "box", std::time::Duration::ZERO)?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -170,6 +209,13 @@ pub fn restart(client: &Client, container: &str, grace: Duration) -> Result<()> 
 /// Lets the processes of a paused container run on.
 ///
 /// Engine endpoint: `POST /containers/{id}/unpause`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::unpause(engine.client(), "box")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -186,6 +232,13 @@ pub fn unpause(client: &Client, container: &str) -> Result<()> {
 ///
 /// Engine endpoint: `DELETE /containers/{id}?v=1&force={force}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::remove(engine.client(), "box", true)?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], or [`Error::Engine`] if it runs and `force` is false.
@@ -199,6 +252,14 @@ pub fn remove(client: &Client, container: &str, force: bool) -> Result<()> {
 /// Everything the engine knows of a container.
 ///
 /// Engine endpoint: `GET /containers/{id}/json`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// let found = containers::inspect(engine.client(), "box")?;
+/// assert_eq!(found.str_at(&["State", "Status"]), Some("running"));
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -216,6 +277,14 @@ pub fn inspect(client: &Client, container: &str) -> Result<Value> {
 /// The containers with all of these labels (`name` or `name=value`), whatever their state.
 ///
 /// Engine endpoint: `GET /containers/json?all=1&filters={"label":[…]}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// let wanted = ["pocketdock.managed=true".to_owned(), "team".to_owned()];
+/// println!("{} of the team", containers::list(engine.client(), &wanted)?.len());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -244,6 +313,14 @@ pub fn list(client: &Client, labels: &[String]) -> Result<Vec<ContainerSummary>>
 ///
 /// Engine endpoint: `POST /containers/{id}/wait`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// let code = containers::wait(engine.client(), "job", std::time::Duration::from_secs(60))?;
+/// println!("it has ended with {code}");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`]; [`Error::Timeout`] once `timeout` has passed.
@@ -262,6 +339,13 @@ pub fn wait(client: &Client, container: &str, timeout: Duration) -> Result<i64> 
 /// Waits until a container is gone that something else is removing.
 ///
 /// Engine endpoint: `POST /containers/{id}/wait?condition=removed`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::wait_removed(engine.client(), "box")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -285,6 +369,14 @@ pub fn wait_removed(client: &Client, container: &str) -> Result<()> {
 ///
 /// Engine endpoint: `GET /containers/{id}/stats?stream=false&one-shot={one_shot}`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// let stats = containers::stats(engine.client(), "box", true)?;
+/// println!("{} bytes in {} processes", stats.memory_usage_bytes, stats.pids);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], or [`Error::Engine`].
@@ -304,6 +396,15 @@ pub fn stats(client: &Client, container: &str, one_shot: bool) -> Result<Stats> 
 /// nothing for a container that does not run.
 ///
 /// Engine endpoint: `GET /containers/{id}/top?ps_args={columns}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// for row in containers::top(engine.client(), "box", "pid,args")? {
+///     println!("{}", row.join(" "));
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -353,6 +454,15 @@ pub enum ChangeKind {
 ///
 /// Engine endpoint: `GET /containers/{id}/changes`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// for (kind, path) in containers::changes(engine.client(), "box")? {
+///     println!("{kind:?} {path}");
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], or [`Error::Engine`].
@@ -386,6 +496,13 @@ pub fn changes(client: &Client, container: &str) -> Result<Vec<(ChangeKind, Stri
 /// Gives a container another name.
 ///
 /// Engine endpoint: `POST /containers/{id}/rename?name={name}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::rename(engine.client(), "box", "crate")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -22,6 +22,17 @@ const DEFAULT: &str = "default";
 
 /// The name of the current context in `config_dir`, if there is one other than `default`.
 ///
+/// ```no_run
+/// use std::path::Path;
+/// use pocketdock_core::engine::context;
+///
+/// let dir = Path::new("/home/me/.docker");
+/// if let Some(name) = context::current(dir)? {
+///     println!("{name}: {:?}", context::endpoint(dir, &name)?);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Io`] or [`Error::Config`] if `config.json` is there and cannot be read.
@@ -35,6 +46,14 @@ pub fn current(config_dir: &Path) -> Result<Option<String>> {
 
 /// The endpoint of the context `name`, such as `unix:///run/user/1000/docker.sock`; `None` if it
 /// is `default` or there is none of this name.
+///
+/// ```
+/// use std::path::Path;
+/// use pocketdock_core::engine::context;
+///
+/// assert_eq!(context::endpoint(Path::new("/home/me/.docker"), "default")?, None);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

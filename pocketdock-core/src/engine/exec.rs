@@ -34,6 +34,13 @@ use crate::wire::http::{Method, encode_segment};
 use crate::wire::value::Value;
 
 /// What to run.
+///
+/// ```
+/// use pocketdock_core::engine::exec::{self, ExecConfig};
+///
+/// let command = vec!["make".to_owned(), "test".to_owned()];
+/// let config = ExecConfig { command, workdir: Some("/src".to_owned()), ..ExecConfig::default() };
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct ExecConfig {
     /// The program and its arguments.
@@ -82,6 +89,16 @@ impl ExecConfig {
 ///
 /// Engine endpoint: `POST /containers/{id}/exec`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::exec::{self, ExecConfig};
+///
+/// let command = ["id", "-u"].map(str::to_owned).to_vec();
+/// let config = ExecConfig { command, user: Some("nobody".to_owned()), ..ExecConfig::default() };
+/// let id = exec::create(engine.client(), "box", &config)?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`](crate::Error::ContainerNotFound),
@@ -105,6 +122,17 @@ pub fn create(client: &Client, container: &str, config: &ExecConfig) -> Result<S
 ///
 /// Engine endpoint: `POST /exec/{id}/start`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::exec::{self, ExecConfig};
+/// use std::io::Read;
+///
+/// # let id = exec::create(engine.client(), "box", &ExecConfig::default())?;
+/// let mut frames = Vec::new(); // For `wire::frame`: there is no terminal.
+/// exec::start(engine.client(), &id, false)?.body.read_to_end(&mut frames).expect("output");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Engine`](crate::Error::Engine) if the engine refuses.
@@ -124,6 +152,19 @@ pub fn start(client: &Client, exec_id: &str, tty: bool) -> Result<Streaming> {
 /// container stops.
 ///
 /// Engine endpoint: `GET /exec/{id}/json`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::exec::{self, ExecConfig};
+///
+/// # let id = exec::create(engine.client(), "box", &ExecConfig::default())?;
+/// match exec::inspect(engine.client(), &id)? {
+///     Some(state) if state.running => println!("it runs as {}", state.pid),
+///     Some(state) => println!("it has ended with {:?}", state.exit_code),
+///     None => println!("its container has stopped"),
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -149,6 +190,15 @@ fn says_gone(message: &str) -> bool {
 /// Tells the terminal of a running exec instance its size, in characters.
 ///
 /// Engine endpoint: `POST /exec/{id}/resize?h={rows}&w={columns}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::exec::{self, ExecConfig};
+///
+/// # let id = exec::create(engine.client(), "box", &ExecConfig::default())?;
+/// exec::resize(engine.client(), &id, 24, 80)?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

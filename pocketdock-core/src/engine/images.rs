@@ -29,6 +29,13 @@ use crate::wire::value::Value;
 const BUFFER_LEN: usize = 16 * 1024;
 
 /// What to build from the context, and how.
+///
+/// ```
+/// use pocketdock_core::engine::images::BuildConfig;
+///
+/// let tags = vec!["localhost/tool:1".to_owned()];
+/// let config = BuildConfig { tags, no_cache: true, ..BuildConfig::default() };
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct BuildConfig {
     /// The names to give the image.
@@ -154,6 +161,14 @@ fn read_documents(
 ///
 /// Engine endpoint: `GET /images/{name}/json`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// let found = images::inspect(engine.client(), "debian:trixie-slim")?;
+/// println!("{:?} bytes", found.and_then(|image| image.u64_at(&["Size"])));
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Engine`] for a name that is none.
@@ -171,6 +186,13 @@ pub fn inspect(client: &Client, image: &str) -> Result<Option<Value>> {
 ///
 /// Engine endpoint: `GET /images/json`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// println!("{} images", images::list(engine.client())?.len());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Engine`] if the engine refuses.
@@ -186,6 +208,13 @@ pub fn list(client: &Client) -> Result<Vec<Value>> {
 /// Gives an image another name.
 ///
 /// Engine endpoint: `POST /images/{image}/tag?repo={repository}&tag={tag}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// images::tag(engine.client(), "debian:trixie-slim", "localhost:5000/base", "1")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -206,6 +235,16 @@ pub fn tag(client: &Client, image: &str, repository: &str, tag: &str) -> Result<
 ///
 /// Engine endpoint: `GET /images/get?names={image}&names=…`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// let names = ["pocketdock/minimal-python:latest"];
+/// let mut archive = images::get(engine.client(), &names)?;
+/// let mut file = std::fs::File::create("images.tar").expect("a file");
+/// std::io::copy(&mut archive.body, &mut file).expect("all of it");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ImageNotFound`], or [`Error::Engine`].
@@ -224,6 +263,14 @@ pub fn get(client: &Client, images: &[&str]) -> Result<Streaming> {
 /// Takes in the images of an archive and gives the engine's words for what it loaded.
 ///
 /// Engine endpoint: `POST /images/load`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// let mut file = std::fs::File::open("images.tar").expect("a file");
+/// println!("{:?}", images::load(engine.client(), &mut file)?);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -251,6 +298,13 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
 /// `changes` are Dockerfile instructions such as `LABEL a=`, applied to the image.
 ///
 /// Engine endpoint: `POST /commit`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// let id = images::commit(engine.client(), "box", "localhost/after-setup", "1", &[])?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -288,6 +342,13 @@ pub fn commit(
 /// Never forced: with force, Podman 4.3 kills the containers that run from the image.
 ///
 /// Engine endpoint: `DELETE /images/{image}`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// images::remove(engine.client(), "localhost/after-setup:1")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -94,6 +94,16 @@ pub struct Engine {
 impl Engine {
     /// Finds the engine as [`socket`] says, and asks whether it is there.
     ///
+    /// ```no_run
+    /// use pocketdock_core::{Engine, Error};
+    ///
+    /// match Engine::detect() {
+    ///     Ok(engine) => println!("{}", engine.socket_path().display()),
+    ///     Err(Error::NoEngine { tried }) => println!("tried {} sockets", tried.len()),
+    ///     Err(error) => println!("{error}"),
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NoEngine`] if none answers; [`Error::SocketConnection`] if one was chosen by a
@@ -104,6 +114,15 @@ impl Engine {
     }
 
     /// The engine at this socket.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use pocketdock_core::Engine;
+    ///
+    /// let engine = Engine::at(Path::new("/run/podman/podman.sock"))?;
+    /// println!("{} {}", engine.kind(), engine.version());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

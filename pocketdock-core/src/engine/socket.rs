@@ -29,6 +29,16 @@ const ADDRESS_FORM: &str = "expected a path or unix:///PATH";
 pub(super) const ASKED_FOR: &str = "the caller";
 
 /// A socket to try.
+///
+/// ```
+/// use pocketdock_core::engine::socket::candidates;
+/// use pocketdock_core::host::Environment;
+///
+/// for candidate in candidates(None, &[], &Environment::default())? {
+///     println!("{} ({})", candidate.socket.display(), candidate.source);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it is.

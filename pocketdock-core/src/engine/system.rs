@@ -37,6 +37,18 @@ pub struct Ping {
 ///
 /// Engine endpoint: `GET /_ping`, without a version.
 ///
+/// ```no_run
+/// use std::path::Path;
+/// use pocketdock_core::engine::{client::Client, system};
+///
+/// let client = Client::new(Path::new("/var/run/docker.sock"));
+/// match system::ping(&client)? {
+///     Some(ping) => println!("{} {}", ping.kind, ping.version),
+///     None => println!("no engine"),
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`Client::call`], and [`Error::Engine`](crate::Error::Engine) for words of refusal, such as
@@ -76,6 +88,13 @@ fn read_ping(head: &ResponseHead) -> Option<Ping> {
 ///
 /// Engine endpoint: `GET /version`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::system;
+/// println!("{:?}", system::version(engine.client())?.str_at(&["KernelVersion"]));
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`Client::call`], and [`Error::Engine`](crate::Error::Engine) if the engine refuses.
@@ -86,6 +105,13 @@ pub fn version(client: &Client) -> Result<Value> {
 /// The engine's account of itself and its host. Takes up to a third of a second on Podman.
 ///
 /// Engine endpoint: `GET /info`.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::system;
+/// println!("{:?} processors", system::info(engine.client())?.u64_at(&["NCPU"]));
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -17,6 +17,16 @@ pub struct Created {
 }
 
 /// One row of the list of containers.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+///
+/// for summary in containers::list(engine.client(), &[])? {
+///     println!("{} {} {:?}", summary.name, summary.state, summary.label("team"));
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ContainerSummary {
@@ -47,6 +57,15 @@ pub struct ExecState {
 }
 
 /// One sample of a container's resource use.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+///
+/// let stats = containers::stats(engine.client(), "box", true)?;
+/// println!("{} of {} bytes", stats.memory_usage_bytes, stats.memory_limit_bytes);
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

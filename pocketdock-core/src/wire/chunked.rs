@@ -34,6 +34,12 @@ pub const EXCESS_LEN_MAX: u64 = 16 * 1024;
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What is wrong with a chunked body.
+///
+/// ```
+/// use pocketdock_core::wire::chunked::{Dechunker, Error};
+///
+/// assert_eq!(Dechunker::new().next(&mut &b"+5\r\n"[..]), Err(Error::Size));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

@@ -21,6 +21,14 @@ use std::fmt;
 const HEADER_LEN: usize = 8;
 
 /// Where a piece of output comes from.
+///
+/// ```
+/// use pocketdock_core::wire::frame::{Demuxer, Stream};
+///
+/// let mut input = &b"\x02\0\0\0\0\0\0\x04oops"[..];
+/// assert_eq!(Demuxer::default().next(&mut input)?, Some((Stream::Stderr, &b"oops"[..])));
+/// # Ok::<(), pocketdock_core::wire::frame::UnknownStream>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output; also frames marked 0, which the engine reserves for standard input.
@@ -35,6 +43,13 @@ pub enum Stream {
 
 /// A frame header names a stream that does not exist: the bytes are not this protocol, or a read
 /// went out of step.
+///
+/// ```
+/// use pocketdock_core::wire::frame::{Demuxer, UnknownStream};
+///
+/// let mut input = &b"\x07\0\0\0\0\0\0\x01x"[..];
+/// assert_eq!(Demuxer::default().next(&mut input), Err(UnknownStream(7)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownStream(
     /// The first byte of the header.

@@ -29,6 +29,12 @@ pub use response::{
 };
 
 /// A request method that the engines know.
+///
+/// ```
+/// use pocketdock_core::wire::http::Method;
+///
+/// assert_eq!(Method::Delete.as_str(), "DELETE");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Reads a resource.

@@ -28,6 +28,13 @@ pub const DEPTH_MAX: usize = 64;
 pub const LINE_LEN_MAX: usize = 1 << 20;
 
 /// Why a text is not JSON, and where.
+///
+/// ```
+/// use pocketdock_core::wire::json;
+///
+/// let error = json::parse(b"[1,]").unwrap_err();
+/// assert_eq!(error.to_string(), "unexpected ']' in JSON at byte 3");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Error {
     /// What is wrong.
@@ -143,6 +150,14 @@ pub fn to_string(value: &Value) -> String {
 /// Appends `value` to `out` as compact JSON.
 ///
 /// JSON has no infinities and no NaN; they are written as `null`.
+///
+/// ```
+/// use pocketdock_core::wire::json;
+///
+/// let mut line = "data: ".to_owned();
+/// json::write(&vec!["a".to_owned()].into(), &mut line);
+/// assert_eq!(line, r#"data: ["a"]"#);
+/// ```
 pub fn write(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("null"),

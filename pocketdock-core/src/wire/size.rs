@@ -40,6 +40,13 @@ const TIME_UNITS: [(&str, u64); 7] = [
 ];
 
 /// Why a text is not a size or a duration; the message repeats the text and shows the form.
+///
+/// ```
+/// use pocketdock_core::wire::size::{ErrorKind, parse_size};
+///
+/// assert_eq!(parse_size("lots").unwrap_err().kind, ErrorKind::Malformed);
+/// assert_eq!(parse_size("0.1").unwrap_err().kind, ErrorKind::TooSmall);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// The text that was given.

@@ -15,6 +15,14 @@ use crate::wire::digits;
 pub const HEAD_LEN_MAX: usize = 64 * 1024;
 
 /// The head of a response: status and headers, checked.
+///
+/// ```
+/// use pocketdock_core::wire::http::parse_response;
+///
+/// let (head, _) = parse_response(b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\n\r\n")?.unwrap();
+/// assert_eq!(head.header("api-version"), Some("1.41"));
+/// # Ok::<(), pocketdock_core::wire::http::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResponseHead {
     /// The status code, 101 or 200 to 999.
@@ -32,6 +40,15 @@ enum Length {
 }
 
 /// How the end of a response body is found.
+///
+/// ```
+/// use pocketdock_core::wire::http::{Framing, Method, parse_response};
+///
+/// let (head, _) = parse_response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?.unwrap();
+/// assert_eq!(head.framing(Method::Get), Framing::Chunked);
+/// assert_eq!(head.framing(Method::Head), Framing::None);
+/// # Ok::<(), pocketdock_core::wire::http::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// There is no body.
@@ -77,6 +94,13 @@ impl ResponseHead {
 }
 
 /// What is wrong with a response head, and where.
+///
+/// ```
+/// use pocketdock_core::wire::http::parse_response;
+///
+/// let error = parse_response(b"SSH-2.0-OpenSSH_9.2\r\n").unwrap_err();
+/// assert_eq!(error.to_string(), "not an HTTP/1.x status line at byte 0");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What is wrong.

@@ -58,6 +58,14 @@ pub enum Kind {
 }
 
 /// What an archive says about one entry.
+///
+/// ```
+/// use pocketdock_core::wire::tar::header::Header;
+///
+/// let header = Header::file(b"dir/name", 3);
+/// assert_eq!(header.encode()?.len(), 512);
+/// # Ok::<(), pocketdock_core::wire::tar::header::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The path as bytes; the slash at the end of a directory may be left out.
