@@ -44,7 +44,8 @@ enum Length {
 /// ```
 /// use pocketdock_core::wire::http::{Framing, Method, parse_response};
 ///
-/// let (head, _) = parse_response(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?.unwrap();
+/// let reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+/// let (head, _) = parse_response(reply)?.unwrap();
 /// assert_eq!(head.framing(Method::Get), Framing::Chunked);
 /// assert_eq!(head.framing(Method::Head), Framing::None);
 /// # Ok::<(), pocketdock_core::wire::http::Error>(())
