@@ -264,6 +264,43 @@ fn a_shell_that_cannot_be_interrupted_is_lost_in_time() {
 }
 
 #[test]
+fn a_flood_from_the_background_hides_no_end() {
+    let Some(live) = Live::begin() else { return };
+    let flood = "yes & yes >&2 &";
+    for (sandbox, session) in sessions(&live) {
+        // Each is an end that only shows when the shell is asked, or the engine.
+        let stuck = session
+            .send_and_wait(format!("set -u; {flood} echo $unset"), PATIENCE)
+            .unwrap();
+        assert!(!stuck.timed_out() && !stuck.ok(), "{:?}", stuck.end);
+        let ended = session
+            .send_and_wait(format!("{flood} exit 6"), PATIENCE)
+            .unwrap();
+        assert_eq!((ended.exit_code, ended.end), (6, End::Exited));
+        drop(session);
+        assert_idle(&sandbox);
+    }
+}
+
+#[test]
+fn an_error_that_ends_a_command_early_is_told_soon() {
+    let Some(live) = Live::begin() else { return };
+    for (_sandbox, session) in sessions(&live) {
+        let shortest = (0..5).map(|_| {
+            // The thread that reads falls asleep in the meantime.
+            thread::sleep(Duration::from_millis(120));
+            let began = Instant::now();
+            let result = session.send_and_wait("set -u; echo $unset; echo no", PATIENCE);
+            let result = result.unwrap();
+            assert!(!result.ok() && result.stdout.is_empty(), "{result:?}");
+            began.elapsed()
+        });
+        let shortest = shortest.min().unwrap();
+        assert!(shortest < Duration::from_millis(250), "{shortest:?}");
+    }
+}
+
+#[test]
 fn output_beyond_the_cap_is_counted() {
     let Some(live) = Live::begin() else { return };
     let session = live.sandbox().session().unwrap();

@@ -19,15 +19,15 @@
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::container::holder::Holder;
 use crate::container::input::{InputPump, Stdin};
 use crate::container::kill::{Scope, Signal};
-use crate::container::output::{StreamKind, next_piece};
+use crate::container::output::{next_piece, StreamKind};
 use crate::container::result::{End, ExecResult, TIMEOUT_EXIT_CODE};
 use crate::container::target::Target;
 use crate::container::{launch, oom};
@@ -35,7 +35,7 @@ use crate::engine::client::Streaming;
 use crate::engine::deadline::Deadline;
 use crate::engine::exec::{self, ExecConfig};
 use crate::engine::types::ExecState;
-use crate::engine::{EngineKind, containers};
+use crate::engine::{containers, EngineKind};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::wire::frame::Demuxer;
@@ -481,7 +481,9 @@ impl Attached {
     /// Fails if what is held is the engine's report of a failed launch.
     fn refuse_failed_launch(&self) -> Result<()> {
         let state = self.ended_as.as_ref();
-        let failure = state.and_then(|state| launch::failure(state, &self.held, &self.command));
+        let failure = state.and_then(|state| {
+            launch::failure(state, &self.held, &self.command, &self.target.container)
+        });
         failure.map_or(Ok(()), Err)
     }
 

@@ -74,7 +74,7 @@ pub(crate) fn open(
     }
     let state = exec::inspect(client, &id)?;
     let text = if stdout.is_empty() { &stderr } else { &stdout };
-    let failure = state.and_then(|state| launch::failure(&state, text, &config.command));
+    let failure = state.and_then(|state| launch::failure(&state, text, &config.command, container));
     Err(failure.unwrap_or_else(|| Error::Protocol {
         endpoint: streaming.endpoint.clone(),
         message: format!(

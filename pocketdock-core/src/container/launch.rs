@@ -39,13 +39,25 @@ fn may_begin(output: &[u8], is_partial: bool, prefixes: &[&[u8]]) -> bool {
 
 /// The error for an exec that never became a process; `None` if it did. `output` is what may be
 /// the engine's report.
-pub(crate) fn failure(state: &ExecState, output: &[u8], command: &[String]) -> Option<Error> {
+pub(crate) fn failure(
+    state: &ExecState,
+    output: &[u8],
+    command: &[String],
+    container: &str,
+) -> Option<Error> {
     let code = state.exit_code?;
     let report = may_be_podmans(output, false) || (may_be_dockers(output, false) && state.pid == 0);
     if state.running || !(125..=128).contains(&code) || !report {
         return None;
     }
     let text = String::from_utf8_lossy(output);
+    // It stops just now, of which the engine has not heard when it takes the command.
+    if text.contains("cannot exec in a stopped ") {
+        return Some(Error::ContainerNotRunning {
+            container: container.to_owned(),
+            status: "exited".to_owned(),
+        });
+    }
     let program = command.first().cloned().unwrap_or_default();
     let reason = reason(&text);
     let about_program = !text.contains("chdir to cwd") && !text.contains("unable to find ");
@@ -123,10 +135,14 @@ mod tests {
     fn failures_are_told_by_engine_and_kind() {
         let command = ["nope".to_owned()];
         for (code, text) in [(126, DOCKER), (127, PODMAN)] {
-            let error = failure(&state(code, 0), text, &command).unwrap();
+            let error = failure(&state(code, 0), text, &command, "box").unwrap();
             assert!(matches!(error, Error::CommandNotFound { .. }), "{error}");
         }
-        let message = |text| failure(&state(126, 0), text, &command).unwrap().to_string();
+        let message = |text| {
+            failure(&state(126, 0), text, &command, "box")
+                .unwrap()
+                .to_string()
+        };
         assert_eq!(
             message(WORKDIR),
             "cannot execute 'nope': chdir to cwd (\"/nope\") set in config.json failed: no such \
@@ -141,10 +157,21 @@ mod tests {
     #[test]
     fn an_unknown_user_is_why_a_program_cannot_be_executed() {
         let text = b"unable to find user nope: no matching entries in passwd file\r\n";
-        let error = failure(&state(126, 0), text, &["ls".to_owned()]).unwrap();
+        let error = failure(&state(126, 0), text, &["ls".to_owned()], "box").unwrap();
         assert_eq!(
             error.to_string(),
             "cannot execute 'ls': unable to find user nope: no matching entries in passwd file"
+        );
+    }
+
+    #[test]
+    fn a_container_that_stops_meanwhile_is_not_the_programs_fault() {
+        let text =
+            b"OCI runtime exec failed: exec failed: cannot exec in a stopped state: unknown\r\n";
+        let error = failure(&state(126, 0), text, &["ls".to_owned()], "box");
+        assert!(
+            matches!(&error, Some(Error::ContainerNotRunning { container, .. }) if container == "box"),
+            "{error:?}"
         );
     }
 
@@ -169,7 +196,7 @@ mod tests {
         let text = b"OCI runtime exec failed: exec failed: unable to start container process: \
             chdir to cwd (\"/etc/passwd\") set in config.json failed: not a directory: unknown: \
             Are you trying to mount a directory onto a file (or vice-versa)?\r\n";
-        let error = failure(&state(126, 0), text, &["ls".to_owned()]).unwrap();
+        let error = failure(&state(126, 0), text, &["ls".to_owned()], "box").unwrap();
         assert!(
             error.to_string().ends_with("failed: not a directory"),
             "{error}"
@@ -179,14 +206,14 @@ mod tests {
     #[test]
     fn a_program_that_ran_may_print_what_it_likes() {
         let command = ["sh".to_owned()];
-        assert!(failure(&state(126, 4711), DOCKER, &command).is_none());
-        assert!(failure(&state(1, 0), DOCKER, &command).is_none());
-        assert!(failure(&state(127, 0), b"sh: nope: not found", &command).is_none());
+        assert!(failure(&state(126, 4711), DOCKER, &command, "box").is_none());
+        assert!(failure(&state(1, 0), DOCKER, &command, "box").is_none());
+        assert!(failure(&state(127, 0), b"sh: nope: not found", &command, "box").is_none());
     }
 
     #[test]
     fn podman_may_know_a_process_of_a_program_that_did_not_start() {
-        let error = failure(&state(127, 4711), PODMAN, &["nope".to_owned()]);
+        let error = failure(&state(127, 4711), PODMAN, &["nope".to_owned()], "box");
         assert!(matches!(error, Some(Error::CommandNotFound { .. })));
     }
 

@@ -187,10 +187,14 @@ impl Terminal {
 
     fn check_launch(&mut self) -> Result<()> {
         let Target {
-            client, exec_id, ..
+            client,
+            container,
+            exec_id,
+            ..
         } = &self.handle.target;
-        let state = exec::inspect(client, exec_id)?;
-        match state.and_then(|state| launch::failure(&state, &self.first, &self.command)) {
+        let failure = exec::inspect(client, exec_id)?
+            .and_then(|state| launch::failure(&state, &self.first, &self.command, container));
+        match failure {
             Some(error) => {
                 self.ended = true;
                 Err(error)

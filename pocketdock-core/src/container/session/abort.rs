@@ -51,11 +51,11 @@ enum Heard {
 }
 
 impl Link {
-    /// Aborts the command with this ticket, or any, unless it has ended.
-    pub(crate) fn abort(&self, ticket: Option<Ticket>, cause: Cause) -> Result<()> {
-        let Some(ticket) = self.take_hold(ticket, cause) else {
+    /// Aborts the command with this ticket unless it has ended.
+    pub(crate) fn abort(&self, ticket: Ticket, cause: Cause) -> Result<()> {
+        if !self.take_hold(ticket, cause) {
             return Ok(());
-        };
+        }
         let outcome = self.abort_held(ticket, cause);
         self.state().release();
         self.changed.notify_all();
@@ -63,15 +63,14 @@ impl Link {
         self.go_on()
     }
 
-    /// Waits for its turn; `None` if the command has ended by then.
-    fn take_hold(&self, ticket: Option<Ticket>, cause: Cause) -> Option<Ticket> {
+    /// Waits for its turn; whether the command is still in flight by then.
+    fn take_hold(&self, ticket: Ticket, cause: Cause) -> bool {
         let mut state = self.wait_until(Deadline::NEVER, |s| !s.is_held());
-        let ticket = ticket.or_else(|| state.in_flight())?;
-        if !is_in_flight(&state, ticket) {
-            return None;
+        let is_due = is_in_flight(&state, ticket);
+        if is_due {
+            state.hold(cause);
         }
-        state.hold(cause);
-        Some(ticket)
+        is_due
     }
 
     fn abort_held(&self, ticket: Ticket, cause: Cause) -> Result<()> {
@@ -121,10 +120,7 @@ impl Link {
                 // Its own timeout, or no process for it: another round may do better.
                 Err(_) => round += 1,
             }
-            let resync = self.state().resync();
-            if let Some(text) = resync {
-                self.write(&text);
-            }
+            self.say(State::resync);
             let wait = if round <= 2 { ASKED_WAIT } else { KILLED_WAIT };
             let state = self.wait_until(Deadline::after(wait), |s| !is_in_flight(s, ticket));
             if !is_in_flight(&state, ticket) {
@@ -170,11 +166,9 @@ impl Link {
     fn is_in_step(&self) -> Result<bool> {
         for _ in 0..ANSWER_TRIES {
             let nonce = random_nonce()?;
-            let question = self.state().ask(nonce);
-            let Some(text) = question else {
+            if !self.say(|state| state.ask(nonce)) {
                 return Ok(true);
-            };
-            self.write(&text);
+            }
             let deadline = Deadline::after(ANSWER_WAIT);
             let state = self.wait_until(deadline, |s| s.is_answered() || s.is_closed());
             if state.is_answered() || state.is_closed() {

@@ -10,12 +10,14 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::container::callbacks::Callbacks;
 use crate::container::handle::Container;
+use crate::container::helper;
 use crate::container::kill::{Marks, Scope, Signal};
 use crate::container::launch;
 use crate::container::oom;
@@ -24,7 +26,7 @@ use crate::container::patience::{Endless, Patience, Wake};
 use crate::container::result::{End, ExecResult};
 use crate::container::ring::BufferSnapshot;
 use crate::container::session::marker::Nonce;
-use crate::container::session::state::{Cause, Job, Poll, State, Ticket};
+use crate::container::session::state::{Cause, Job, POLL_FIRST, Poll, State, Ticket};
 use crate::container::session::text::{Dialect, Hello};
 use crate::container::target::Target;
 use crate::engine::client::Streaming;
@@ -53,10 +55,9 @@ const DRAIN_WAIT: Duration = Duration::from_millis(200);
 /// How long the engine may take to say how a shell has ended whose output is closed.
 const FATE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a shell comes to that is killed, and for how long that may be the first sign of a container
-/// that stops: an engine still says then that it runs.
+/// What a shell comes to that is killed. That may be the first sign of a container that stops, of
+/// which an engine still says then that it runs.
 const KILLED_EXIT_CODE: i32 = 137;
-const STOP_WAIT: Duration = Duration::from_millis(400);
 
 const FATE_POLL_FIRST: Duration = Duration::from_millis(2);
 const FATE_POLL_MAX: Duration = Duration::from_millis(250);
@@ -94,6 +95,11 @@ pub(crate) struct Link {
     socket: Arc<UnixStream>,
     state: Mutex<State>,
     pub(crate) changed: Condvar,
+    /// Held from the decision to write something until it is written. What is written late would
+    /// land in the middle of something else.
+    pen: Mutex<()>,
+    /// Whether the shell is being ended by us.
+    closing: AtomicBool,
     callbacks: Callbacks,
     command: Vec<String>,
     program: String,
@@ -123,6 +129,8 @@ impl Shell {
             socket,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            pen: Mutex::new(()),
+            closing: AtomicBool::new(false),
             callbacks: Callbacks::default(),
             command: config.command,
             program,
@@ -147,8 +155,7 @@ impl Shell {
     /// Waits until the shell is resident.
     fn greet(&self) -> Result<()> {
         let nonce = random_nonce()?;
-        let text = self.link.state().greet(nonce);
-        self.link.write(&text);
+        self.link.say(|state| Some(state.greet(nonce)));
         let deadline = Deadline::after(START_TIMEOUT);
         let mut state = self
             .link
@@ -219,19 +226,27 @@ impl Shell {
             waiting_for: "the commands before this one".to_owned(),
             timeout,
         };
-        if self.link.state().withdraw(ticket) {
-            return Err(late);
+        let deadline = Deadline::after(FATE_TIMEOUT);
+        loop {
+            if self.link.state().withdraw(ticket) {
+                return Err(late);
+            }
+            self.link.abort(ticket, Cause::TimedOut)?;
+            // Aborted, it has reported, or its shell has been closed. One that the shell did not
+            // take just now is in the queue again, or begun again.
+            let now = Deadline::after(Duration::ZERO);
+            match self.link.wait_for(ticket, now, &Endless) {
+                Some(outcome) => return outcome,
+                None if deadline.has_passed() => return Err(late),
+                None => {}
+            }
         }
-        self.link.abort(Some(ticket), Cause::TimedOut)?;
-        // Aborted, it has reported, or its shell has been closed.
-        self.link
-            .wait_for(ticket, Deadline::after(FATE_TIMEOUT), &Endless)
-            .unwrap_or(Err(late))
     }
 
-    /// Aborts the command in flight, if there is one.
+    /// Aborts the command in flight, if there is one; never one that begins later.
     pub(crate) fn interrupt(&self) -> Result<()> {
-        self.link.abort(None, Cause::Interrupted)
+        let in_flight = self.link.state().in_flight();
+        in_flight.map_or(Ok(()), |ticket| self.link.abort(ticket, Cause::Interrupted))
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -253,6 +268,7 @@ impl Shell {
 
     /// Ends the shell with everything that came from it.
     pub(crate) fn close(&self) -> Result<()> {
+        self.link.closing.store(true, Ordering::Release);
         self.link.hang_up();
         let killed = self.link.kill(DROP_TIMEOUT);
         let reader = self
@@ -326,7 +342,14 @@ impl Link {
         while began.elapsed() < AWAKE_TIME && !is_over(&self.state()) {
             thread::yield_now();
         }
-        let mut state = self.wait_until(deadline, |s| is_over(s) || patience.is_over());
+        let is_enough = |s: &State| is_over(s) || patience.is_over();
+        let soon = Deadline::after(deadline.at_most(POLL_FIRST));
+        let is_quick = is_enough(&self.wait_until(soon, is_enough));
+        // The reader may have fallen asleep before the command began, and look after it late.
+        if !is_quick && !deadline.has_passed() {
+            self.say(State::due_resync);
+        }
+        let mut state = self.wait_until(deadline, is_enough);
         match state.take_result(ticket) {
             None if state.is_closed() => Some(Err(state.closed_error())),
             outcome => outcome,
@@ -335,22 +358,27 @@ impl Link {
 
     /// Begins the next command if none is in flight.
     pub(crate) fn go_on(&self) -> Result<()> {
-        let text = {
-            let mut state = self.state();
-            if !state.wants_to_begin() {
-                return Ok(());
+        if self.state().wants_to_begin() {
+            let nonce = random_nonce()?;
+            if self.say(|state| state.begin(nonce)) {
+                self.state().written(&nonce);
             }
-            state.begin(random_nonce()?)
-        };
-        if let Some(text) = text {
-            self.write(&text);
-            self.state().written();
         }
         Ok(())
     }
 
+    /// Writes what the state has to say now, if anything; whether it had.
+    pub(crate) fn say(&self, what: impl FnOnce(&mut State) -> Option<Vec<u8>>) -> bool {
+        let _pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = what(&mut self.state());
+        if let Some(text) = &text {
+            self.write(text);
+        }
+        text.is_some()
+    }
+
     /// Writes to the shell. One that cannot be written to is hung up on, which its reader sees.
-    pub(crate) fn write(&self, text: &[u8]) {
+    fn write(&self, text: &[u8]) {
         let mut socket = &*self.socket;
         if socket.write_all(text).is_err() {
             self.hang_up();
@@ -435,6 +463,21 @@ impl<'a> Reader<'a> {
         self.link.state().close(fate);
         self.link.hang_up();
         self.link.changed.notify_all();
+        self.let_go_of_callbacks();
+    }
+
+    /// Gives them what is left, and drops them: one that holds its own session, and with it the
+    /// sandbox, would keep both alive for ever.
+    fn let_go_of_callbacks(&mut self) {
+        let Link {
+            callbacks, target, ..
+        } = self.link;
+        for (stream, rest) in self.text.finish() {
+            if !rest.is_empty() {
+                callbacks.output(&target.exec_id, stream, &rest);
+            }
+        }
+        callbacks.clear();
     }
 
     /// Reads to the end of the shell and gives its exit code.
@@ -444,8 +487,8 @@ impl<'a> Reader<'a> {
             let wait = self.link.state().wait();
             match self.read(&mut buffer, wait)? {
                 Step::End => return self.fate(),
-                Step::Output => {}
-                Step::Nothing => {
+                // Output is no reason not to look: a job in the background may write for ever.
+                Step::Output | Step::Nothing => {
                     if self.poll()? {
                         self.drain(&mut buffer)?;
                         return self.fate();
@@ -505,13 +548,19 @@ impl<'a> Reader<'a> {
 
     /// Does what is due; whether the shell turns out to have ended.
     fn poll(&self) -> Result<bool> {
+        // The reader cannot wait for whoever writes, who may wait for it.
+        let pen = match self.link.pen.try_lock() {
+            Ok(pen) => pen,
+            Err(TryLockError::Poisoned(pen)) => pen.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+        };
         let poll = self.link.state().poll();
+        if let Poll::Resync(text) = &poll {
+            self.link.write(text);
+        }
+        drop(pen);
         match poll {
-            Poll::Nothing => Ok(false),
-            Poll::Resync(text) => {
-                self.link.write(&text);
-                Ok(false)
-            }
+            Poll::Nothing | Poll::Resync(_) => Ok(false),
             Poll::Ask => self.ask(),
         }
     }
@@ -545,7 +594,6 @@ impl<'a> Reader<'a> {
     /// How a shell has ended whose output has.
     fn fate(&self) -> Result<i32> {
         let deadline = Deadline::after(FATE_TIMEOUT);
-        let stopping = Deadline::after(STOP_WAIT);
         let mut interval = FATE_POLL_FIRST;
         loop {
             let found = exec::inspect(&self.link.client(), &self.link.target.exec_id)?;
@@ -556,7 +604,7 @@ impl<'a> Reader<'a> {
                 }
             }
             match code {
-                Some(KILLED_EXIT_CODE) if !stopping.has_passed() => {}
+                Some(KILLED_EXIT_CODE) if !deadline.has_passed() && self.may_be_stopping() => {}
                 Some(code) => return Ok(code),
                 None if deadline.has_passed() => return Err(self.cut_short()),
                 None => {}
@@ -565,6 +613,29 @@ impl<'a> Reader<'a> {
             thread::park_timeout(interval);
             interval = (interval * 2).min(FATE_POLL_MAX);
         }
+    }
+
+    /// Whether the container of a shell that was killed may be about to stop: nothing can be
+    /// started in it any more.
+    fn may_be_stopping(&self) -> bool {
+        let Target {
+            container, user, ..
+        } = &self.link.target;
+        let config = ExecConfig {
+            command: ["sh", "-c", "echo alive"].map(str::to_owned).to_vec(),
+            user: user.clone(),
+            ..ExecConfig::default()
+        };
+        let answer = || {
+            helper::answer(
+                &self.link.client(),
+                container,
+                &config,
+                "alive",
+                ASK_TIMEOUT,
+            )
+        };
+        !self.link.closing.load(Ordering::Acquire) && answer().is_err()
     }
 
     fn cut_short(&self) -> Error {
@@ -584,7 +655,11 @@ impl<'a> Reader<'a> {
         let text = state.launch_text().to_vec();
         drop(state);
         let found = exec::inspect(&self.link.client(), &self.link.target.exec_id)?;
-        let failure = found.and_then(|found| launch::failure(&found, &text, &self.link.command));
+        let Link {
+            command, target, ..
+        } = self.link;
+        let failure =
+            found.and_then(|found| launch::failure(&found, &text, command, &target.container));
         let command = self.link.program.clone();
         Err(failure.unwrap_or_else(|| match exit_code {
             127 => Error::CommandNotFound { command },

@@ -32,11 +32,11 @@ const UNREAD_LEN_MAX: usize = 1024 * 1024;
 const LAUNCH_TEXT_MAX: usize = 8 * 1024;
 
 /// When a command that has not ended is first looked after; then after twice the time.
-const POLL_FIRST: Duration = Duration::from_millis(50);
+pub(crate) const POLL_FIRST: Duration = Duration::from_millis(50);
 const POLL_MAX: Duration = Duration::from_secs(5);
 
 /// How long an idle shell is left alone, and one that is still being written to.
-const IDLE_WAIT: Duration = Duration::from_secs(1);
+const IDLE_WAIT: Duration = Duration::from_millis(500);
 
 /// How often a command is given to a shell that does not take it.
 const TRIES_MAX: u32 = 3;
@@ -148,6 +148,8 @@ pub(crate) struct State {
     mark_kib: u64,
     /// What a question whether the shell listens was put with, until it is answered.
     question: Option<Nonce>,
+    /// On which streams it has been.
+    answered: PerStream<bool>,
     /// While set, nothing is written: a signal is on its way, which may cut off what is being read.
     held: bool,
     /// What ended it, if nobody has been told yet.
@@ -172,6 +174,7 @@ impl State {
             tickets: 0,
             mark_kib,
             question: None,
+            answered: PerStream::default(),
             held: false,
             failure: None,
         }
@@ -286,9 +289,10 @@ impl State {
         Some(text)
     }
 
-    /// All of the command's text has been written, so that other things can be.
-    pub(crate) fn written(&mut self) {
-        if let Some(running) = &mut self.running {
+    /// All of the text of the command with this nonce has been written, so that other things can
+    /// be. It may have ended since, and the next one be on its way.
+    pub(crate) fn written(&mut self, nonce: &Nonce) {
+        if let Some(running) = self.running.as_mut().filter(|r| r.nonce == *nonce) {
             running.written = true;
             running.next_poll = Instant::now() + POLL_FIRST;
         }
@@ -343,9 +347,14 @@ impl State {
             }
             return self.become_ready();
         }
-        if self.question == Some(marker.nonce) && stream == StreamKind::Stdout {
-            self.question = None;
-            return true;
+        if self.question == Some(marker.nonce) {
+            *self.answered.of(stream) = true;
+            // What the shell wrote before lies ahead of the answer on each stream, and must not
+            // run into the output of the next command.
+            if self.answered.both() {
+                self.question = None;
+            }
+            return self.is_answered();
         }
         let Some(running) = self.running.as_mut().filter(|r| r.nonce == marker.nonce) else {
             return false;
@@ -462,14 +471,23 @@ impl State {
         self.mark_kib * 1024
     }
 
-    /// The line that makes an aborted bash report, if it was not sent yet.
+    /// The line that makes a shell report which has lost its place.
+    ///
+    /// A signal may cut off one that was sent before, so it can be sent again: only the first
+    /// report counts.
     pub(crate) fn resync(&mut self) -> Option<Vec<u8>> {
-        let running = self.running.as_mut()?;
-        if !running.written || running.resync_sent {
-            return None;
-        }
+        let running = self.running.as_mut().filter(|running| running.written)?;
         running.resync_sent = true;
         text::resync(self.dialect, &running.nonce)
+    }
+
+    /// The same line for a command that is due to be looked after, unless that has been done.
+    pub(crate) fn due_resync(&mut self) -> Option<Vec<u8>> {
+        let running = self.running.as_ref()?;
+        if running.resync_sent || Instant::now() < running.next_poll {
+            return None;
+        }
+        self.resync()
     }
 
     /// Asks whether the shell listens; `None` if it need not be asked.
@@ -477,6 +495,7 @@ impl State {
         let text = text::resync(self.dialect, &nonce)?;
         self.expect(nonce);
         self.question = Some(nonce);
+        self.answered = PerStream::default();
         Some(text)
     }
 
@@ -514,6 +533,9 @@ impl State {
         }
         running.next_poll = now + running.poll_interval;
         running.poll_interval = (running.poll_interval * 2).min(POLL_MAX);
+        if running.resync_sent {
+            return Poll::Ask;
+        }
         // The line is no use to a command that is still being read, and does no harm.
         self.resync().map_or(Poll::Ask, Poll::Resync)
     }
@@ -655,7 +677,7 @@ mod tests {
     fn begun(state: &mut State) -> Ticket {
         let ticket = state.submit(job(Some(100))).unwrap();
         assert!(state.begin(nonce(NONCE)).is_some());
-        state.written();
+        state.written(&nonce(NONCE));
         ticket
     }
 
@@ -751,6 +773,54 @@ mod tests {
         take(&mut state, Stderr, &format!("\x1eE{NONCE}\x1e"));
         assert_eq!(result(&mut state, ticket).exit_code, 7);
         assert_eq!(state.carried.status, 7);
+    }
+
+    #[test]
+    fn a_question_is_answered_once_both_streams_have_said_so() {
+        let mut state = open(Dialect::Bash);
+        begun(&mut state);
+        state.hold(Cause::TimedOut);
+        end(&mut state, "130:s:1");
+        state.ask(nonce(OTHER)).unwrap();
+        assert!(!take(
+            &mut state,
+            Stdout,
+            &format!("\x1eE{OTHER}:0:s:3\x1e")
+        ));
+        assert!(!state.is_answered(), "stderr may have more");
+        assert!(take(&mut state, Stderr, &format!("\n\x1eE{OTHER}\x1e")));
+        assert!(state.is_answered());
+        assert_eq!(state.unread().take().stderr, b"\n");
+    }
+
+    #[test]
+    fn whoever_has_written_a_command_says_nothing_of_the_next() {
+        let mut state = open(Dialect::Bash);
+        begun(&mut state);
+        end(&mut state, "0:s:3");
+        state.submit(job(Some(100))).unwrap();
+        state.begin(nonce(OTHER)).unwrap();
+        state.written(&nonce(NONCE));
+        assert_eq!(state.resync(), None, "its text is still being written");
+        state.written(&nonce(OTHER));
+        assert!(state.resync().is_some());
+    }
+
+    #[test]
+    fn a_signal_may_cut_off_the_line_that_makes_a_shell_report() {
+        let mut state = open(Dialect::Bash);
+        let ticket = begun(&mut state);
+        state.running.as_mut().unwrap().next_poll = Instant::now();
+        assert!(matches!(state.poll(), Poll::Resync(_)));
+        state.hold(Cause::TimedOut);
+        for _ in 0..2 {
+            assert!(state.resync().is_some(), "the one before may be lost");
+        }
+        end(&mut state, "130:s:1");
+        end(&mut state, "0:s:3");
+        assert_eq!(result(&mut state, ticket).exit_code, 124);
+        assert_eq!(state.carried.status, 130);
+        assert_eq!(state.resync(), None, "it has reported");
     }
 
     #[test]
