@@ -1,6 +1,6 @@
 //! What is run and how it is started: forms of commands, options of an exec, launch failures.
 
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, Instant};
 
 use pocketdock_core::{Error, Stdin};
@@ -214,28 +214,6 @@ fn input_that_the_command_does_not_read() {
         assert_eq!(result.exit_code, 0);
         assert!(begun.elapsed() < Duration::from_secs(10), "{command}");
     }
-}
-
-/// A reader that gives a line and then fails.
-struct Failing(bool);
-
-impl Read for Failing {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if std::mem::replace(&mut self.0, true) {
-            return Err(io::Error::other("no more of it"));
-        }
-        buffer[..5].copy_from_slice(b"line\n");
-        Ok(5)
-    }
-}
-
-#[test]
-fn input_that_fails_ends() {
-    let Some(live) = Live::begin() else { return };
-    let sandbox = live.sandbox();
-    let stdin = Stdin::reader(Failing(false));
-    let result = sandbox.exec("cat; echo end").stdin(stdin).run().unwrap();
-    assert_eq!(result.stdout, b"line\nend\n");
 }
 
 #[test]

@@ -24,7 +24,11 @@ fn await_begun(sandbox: &Container) {
 
 /// Runs a command that has written `out` and goes on for ever, disturbs its sandbox, and gives
 /// what became of the command and how long that took.
-fn disturb(sandbox: &Container, disturb: impl FnOnce(&Client, &str)) -> Result<ExecResult> {
+fn disturb(
+    sandbox: &Container,
+    bound: Duration,
+    disturb: impl FnOnce(&Client, &str),
+) -> Result<ExecResult> {
     let client = sandbox.engine().client();
     let running = sandbox.exec("echo out; touch /tmp/begun; while :; do sleep 1; done");
     thread::scope(|scope| {
@@ -34,7 +38,7 @@ fn disturb(sandbox: &Container, disturb: impl FnOnce(&Client, &str)) -> Result<E
         disturb(client, sandbox.container_id());
         let outcome = run.join().expect("no panic");
         let took = begun.elapsed();
-        assert!(took < SOON, "took {took:?}");
+        assert!(took < bound, "took {took:?}");
         outcome
     })
 }
@@ -43,7 +47,7 @@ fn disturb(sandbox: &Container, disturb: impl FnOnce(&Client, &str)) -> Result<E
 fn killed() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
-    let outcome = disturb(&sandbox, |client, id| {
+    let outcome = disturb(&sandbox, SOON, |client, id| {
         containers::kill(client, id, "KILL").unwrap()
     });
     let result = outcome.unwrap();
@@ -58,7 +62,7 @@ fn killed() {
 fn stopped() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
-    let outcome = disturb(&sandbox, |client, id| {
+    let outcome = disturb(&sandbox, SOON, |client, id| {
         containers::stop(client, id, Duration::from_secs(1)).unwrap();
     });
     let result = outcome.unwrap();
@@ -70,7 +74,7 @@ fn stopped() {
 fn restarted() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
-    let outcome = disturb(&sandbox, |client, id| {
+    let outcome = disturb(&sandbox, SOON, |client, id| {
         containers::restart(client, id, Duration::ZERO).unwrap();
     });
     // Docker forgets the exec with the end of the container; Podman remembers how it ended.
@@ -83,7 +87,7 @@ fn restarted() {
 fn removed() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
-    let outcome = disturb(&sandbox, |client, id| {
+    let outcome = disturb(&sandbox, SOON, |client, id| {
         containers::remove(client, id, true).unwrap()
     });
     match outcome {
@@ -105,7 +109,7 @@ fn shut_down_by_another_handle() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
     let other = live.engine().open(sandbox.name()).unwrap();
-    let outcome = disturb(&sandbox, |_, _| other.shutdown(false).unwrap());
+    let outcome = disturb(&sandbox, SOON, |_, _| other.shutdown(false).unwrap());
     match outcome {
         Err(Error::ContainerGone { output, .. }) => assert_eq!(output.stdout, b"out\n"),
         Ok(result) => assert!(!result.ok() && result.stdout == b"out\n", "{result:?}"),
@@ -173,6 +177,31 @@ fn a_pause_that_ends_before_the_command() {
     });
     assert_eq!(result.exit_code, 5);
     assert_eq!(result.stdout, b"out\nthrough the pause\n");
+}
+
+#[test]
+fn a_pause_that_does_not_end() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.sandbox();
+    let exec = |command: &str| sandbox.exec(command).no_timeout();
+    let process = exec("echo out; sleep 1000").detach().unwrap();
+    let mut stream = exec("echo out; sleep 1000").stream().unwrap();
+    assert_eq!(stream.next().unwrap().unwrap().data, b"out\n");
+    let begun = Instant::now();
+    let run = disturb(&sandbox, 3 * SOON, pause);
+    let errors = [
+        run.unwrap_err(),
+        stream.next().unwrap().unwrap_err(),
+        process.wait(Some(SOON)).unwrap_err(),
+    ];
+    for error in errors {
+        match error {
+            Error::ContainerNotRunning { status, .. } => assert_eq!(status, "paused"),
+            other => panic!("{other}"),
+        }
+    }
+    assert!(stream.next().is_none());
+    assert!(begun.elapsed() < 4 * SOON, "{:?}", begun.elapsed());
 }
 
 /// Input that comes when the test gives it, and ends when the test drops its end.

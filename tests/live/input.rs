@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use pocketdock_core::{Stdin, StreamKind};
+use pocketdock_core::{Error, Stdin, StreamKind};
 
 use crate::fixture::Live;
 use crate::host::assert_idle;
@@ -147,6 +147,48 @@ fn a_timeout_fires_while_input_is_being_written() {
     let exec = sandbox.exec("sleep 1000").stdin(Stdin::reader(Pattern(0)));
     let result = exec.timeout(Duration::from_millis(500)).run().unwrap();
     assert!(result.timed_out());
+}
+
+#[test]
+fn input_that_cannot_be_read_to_its_end_is_no_success() {
+    /// Gives a part, then fails.
+    struct Broken(bool);
+    impl Read for Broken {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match std::mem::replace(&mut self.0, true) {
+                false => (&b"part"[..]).read(buffer),
+                true => Err(io::Error::other("the disk is gone")),
+            }
+        }
+    }
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.sandbox();
+    let (session, runner) = (sandbox.session().unwrap(), sandbox.runner().unwrap());
+    let broken = || Stdin::reader(Broken(false));
+    let process = sandbox.exec(["cat"]).stdin(broken()).detach().unwrap();
+    let outcomes = [
+        sandbox.exec(["cat"]).stdin(broken()).run(),
+        sandbox
+            .exec(["cat"])
+            .stdin(broken())
+            .stream()
+            .unwrap()
+            .result(),
+        process.wait(Some(Duration::from_secs(20))),
+        session.command("cat").stdin(broken()).run(),
+        runner.exec(["cat"]).stdin(broken()).run(),
+    ];
+    for outcome in outcomes {
+        match outcome {
+            Err(Error::Io { doing, source }) => {
+                assert_eq!(doing, "read the command's input");
+                assert_eq!(source.to_string(), "the disk is gone");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(session.send_and_wait("true", None).unwrap().ok());
+    assert!(runner.run("true").unwrap().ok());
 }
 
 #[test]

@@ -19,15 +19,15 @@
 use std::io::{self, Read};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::container::holder::Holder;
 use crate::container::input::{InputPump, Stdin};
 use crate::container::kill::{Scope, Signal};
-use crate::container::output::{next_piece, StreamKind};
+use crate::container::output::{StreamKind, next_piece};
 use crate::container::result::{End, ExecResult, TIMEOUT_EXIT_CODE};
 use crate::container::target::Target;
 use crate::container::{launch, oom};
@@ -35,7 +35,7 @@ use crate::engine::client::Streaming;
 use crate::engine::deadline::Deadline;
 use crate::engine::exec::{self, ExecConfig};
 use crate::engine::types::ExecState;
-use crate::engine::{containers, EngineKind};
+use crate::engine::{EngineKind, containers};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::wire::frame::Demuxer;
@@ -67,6 +67,11 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a container may take to stop after the engine has forgotten its commands.
 const FORGOTTEN_MAX: Duration = Duration::from_secs(10);
+
+/// How often the engine is asked whether the container is paused, and how often in a row the answer
+/// has to be yes before a command that waits in it is given up. A short pause does no harm.
+const PAUSE_POLL: Duration = Duration::from_secs(5);
+const PAUSES_MAX: u32 = 3;
 
 /// Input that no pipe is too small for, so that it can be written whoever reads it.
 const PIPE_LEN: usize = 32 * 1024;
@@ -152,10 +157,12 @@ pub(crate) struct Attached {
     demuxer: Demuxer,
     buffer: Vec<u8>,
     input: Option<InputPump>,
-    _holder: Option<Holder>,
+    holder: Option<Holder>,
     started: Instant,
     started_at: Timestamp,
     forgotten_since: Option<Instant>,
+    next_pause_poll: Instant,
+    pauses: u32,
     deadline: Deadline,
     phase: Phase,
     pace: Pace,
@@ -211,10 +218,12 @@ impl Attached {
             demuxer: Demuxer::default(),
             buffer: vec![0; FIRST_BUFFER_LEN.min(pace.buffer_len)],
             input,
-            _holder: holder,
+            holder,
             started,
             started_at,
             forgotten_since: None,
+            next_pause_poll: started + PAUSE_POLL,
+            pauses: 0,
             deadline: Deadline::after_some(timeout),
             phase: Phase::Running,
             pace,
@@ -458,7 +467,7 @@ impl Attached {
             // ended its output.
             Ok(Some(state)) if state.running => match self.phase {
                 Phase::Closed if CLOSED_POLL_MAX <= self.poll_interval => self.fate_of_container(),
-                _ => Ok(None),
+                _ => self.refuse_long_pause(),
             },
             Ok(Some(state)) => self.check_launch(state),
             Ok(None) => self.fate_of_forgotten(),
@@ -485,6 +494,28 @@ impl Attached {
             launch::failure(state, &self.held, &self.command, &self.target.container)
         });
         failure.map_or(Ok(()), Err)
+    }
+
+    /// Fails if the container has been paused for long: its commands do not end then, and cannot
+    /// be killed.
+    fn refuse_long_pause(&mut self) -> Result<Option<i32>> {
+        let now = Instant::now();
+        if now < self.next_pause_poll {
+            return Ok(None);
+        }
+        self.next_pause_poll = now + PAUSE_POLL;
+        let found = self.container()?;
+        match found.str_at(&["State", "Status"]) {
+            Some("paused") => self.pauses += 1,
+            _ => self.pauses = 0,
+        }
+        if self.pauses < PAUSES_MAX {
+            return Ok(None);
+        }
+        Err(Error::ContainerNotRunning {
+            container: self.target.container.to_string(),
+            status: "paused".to_owned(),
+        })
     }
 
     /// The end of a command whose container has stopped under it: SIGKILL by the kernel.
@@ -529,6 +560,7 @@ impl Attached {
         if !self.demuxer.at_boundary() && !self.may_stop_anywhere() {
             return Err(self.cut_short("the output was cut off inside a frame"));
         }
+        self.refuse_cut_input()?;
         let (exit_code, end) = match exit_code {
             None => (TIMEOUT_EXIT_CODE, End::TimedOut),
             Some(code) => (code, self.kind_of_end(code)),
@@ -538,6 +570,17 @@ impl Attached {
             end,
             duration,
         })
+    }
+
+    /// Fails if the command did not get all of its input because that could not be read: what it
+    /// made of the part is not what was asked for.
+    fn refuse_cut_input(&self) -> Result<()> {
+        let pump = self.input.as_ref();
+        let held = self.holder.as_ref();
+        let failure = pump
+            .and_then(InputPump::failure)
+            .or_else(|| held.and_then(Holder::input_failure));
+        failure.map_or(Ok(()), Err)
     }
 
     fn cut_short(&self, reason: &str) -> Error {

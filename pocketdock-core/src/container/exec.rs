@@ -220,8 +220,10 @@ impl Exec {
     /// [`Error::InvalidArgument`] for an option that cannot be meant;
     /// [`Error::ContainerNotFound`], [`Error::ContainerNotRunning`], [`Error::ContainerGone`] with
     /// the output so far; [`Error::CommandNotFound`] and [`Error::CommandNotExecutable`];
-    /// [`Error::SocketCommunication`] with the output so far if the engine goes away. That the
-    /// command fails or times out is a result, not an error.
+    /// [`Error::SocketCommunication`] with the output so far if the engine goes away;
+    /// [`Error::Io`] if its input cannot be read to the end. A sandbox that stays paused for a
+    /// quarter of a minute is not running. That the command fails or times out is a result, not an
+    /// error.
     pub fn run(self) -> Result<ExecResult> {
         self.run_watched(|_| {})
     }

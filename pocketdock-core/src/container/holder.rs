@@ -72,6 +72,11 @@ impl Holder {
         Ok(())
     }
 
+    /// Takes the error by which the input has ended, if one has.
+    pub(crate) fn input_failure(&self) -> Option<Error> {
+        self.pump.as_ref().and_then(InputPump::failure)
+    }
+
     /// The redirection by which a command reads it.
     pub(crate) fn redirection(&self) -> String {
         format!("</proc/{}/fd/0", self.pid)

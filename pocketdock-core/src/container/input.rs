@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::{self, Cursor, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::engine::client::Connection;
@@ -32,7 +33,8 @@ pub struct Stdin {
 impl Stdin {
     /// What the reader gives, to its end.
     ///
-    /// Its thread ends when a read returns after the command has ended; a reader that blocks,
+    /// If a read fails, the command's input ends there, and its result is that
+    /// [`Error::Io`]. Its thread ends when a read returns after the command has ended; a reader that blocks,
     /// as a terminal's, keeps it until then.
     #[must_use]
     pub fn reader(source: impl Read + Send + 'static) -> Self {
@@ -105,20 +107,34 @@ impl From<String> for Stdin {
 pub(crate) struct InputPump {
     thread: Option<JoinHandle<()>>,
     prompt: bool,
+    /// Why the source could not be read to its end.
+    failure: Arc<Mutex<Option<io::Error>>>,
 }
 
 impl InputPump {
     pub(crate) fn start(stdin: Stdin, connection: &Connection) -> Result<Self> {
         let socket = connection.share();
         let Stdin { source, prompt } = stdin;
+        let failure = Arc::new(Mutex::new(None));
         let thread = std::thread::Builder::new()
             .name("pocketdock-stdin".to_owned())
-            .spawn(move || pump(source, &socket))
+            .spawn({
+                let failure = Arc::clone(&failure);
+                move || pump(source, &socket, &failure)
+            })
             .map_err(|error| Error::io("start a thread", error))?;
         Ok(InputPump {
             thread: Some(thread),
             prompt,
+            failure,
         })
+    }
+
+    /// Takes the error by which the source has ended, if one has.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = failure.take()?;
+        Some(Error::io("read the command's input", source))
     }
 }
 
@@ -133,13 +149,17 @@ impl Drop for InputPump {
 }
 
 /// Copies until the source or the command ends; there is nobody to tell how.
-fn pump(mut source: Box<dyn Read + Send>, socket: &UnixStream) {
+fn pump(mut source: Box<dyn Read + Send>, socket: &UnixStream, failure: &Mutex<Option<io::Error>>) {
     let mut buffer = vec![0; BUFFER_LEN];
     loop {
         let piece = match source.read(&mut buffer) {
             Ok(n) => buffer.get(..n).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => break,
+            Err(error) => {
+                // Before the command can see the end of its input.
+                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                break;
+            }
         };
         let mut connection = socket;
         if piece.is_empty() || connection.write_all(piece).is_err() {

@@ -264,7 +264,11 @@ impl RunnerExec {
                     restarts += 1;
                     shell = runner.inner.running()?;
                 }
-                outcome => return outcome,
+                outcome => {
+                    let result = outcome?;
+                    let failure = holder.as_ref().and_then(Holder::input_failure);
+                    return failure.map_or(Ok(result), Err);
+                }
             }
         }
     }

@@ -395,7 +395,11 @@ impl SessionCommand {
         let input = holder.as_ref().map(Holder::redirection);
         let input = input.unwrap_or_else(|| NO_INPUT.to_owned());
         let job = job(self.command, input, Some(self.max_output))?;
-        shell.run(job, self.timeout, patience)
+        let result = shell.run(job, self.timeout, patience)?;
+        match holder.as_ref().and_then(Holder::input_failure) {
+            Some(failure) => Err(failure),
+            None => Ok(result),
+        }
     }
 }
 
