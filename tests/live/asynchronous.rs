@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use pocketdock_core::async_::{AsyncContainer, AsyncEngine, settle};
-use pocketdock_core::{Error, Scope, Signal};
+use pocketdock_core::{Error, ExecResult, Scope, Signal};
 
 use crate::fixture::Live;
 use crate::host::{assert_idle, processes};
 use crate::support::executor::{block_on, join_all, poll_once};
 use crate::support::scratch::Scratch;
+
+/// More than anything here may take, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn sandbox(live: &Live) -> AsyncContainer {
     live.sandbox().into()
@@ -33,16 +36,30 @@ fn two_sleeps_of_two_seconds_take_two_seconds() {
     let sandboxes = join_all([(); 2].map(|()| engine.create(&live.options())));
     let sandboxes: Vec<_> = sandboxes.into_iter().map(Result::unwrap).collect();
     let began = Instant::now();
-    let results = join_all(sandboxes.iter().map(|sandbox| sandbox.run("sleep 2")));
-    let took = began.elapsed();
-    assert!(results.into_iter().all(|result| result.unwrap().ok()));
-    assert!(
-        Duration::from_secs(2) <= took && took < Duration::from_millis(3900),
-        "{took:?}"
-    );
+    let timed = "cat /proc/uptime; sleep 2; cat /proc/uptime";
+    let results = join_all(sandboxes.iter().map(|sandbox| sandbox.run(timed)));
+    assert!(Duration::from_secs(2) <= began.elapsed());
+    // That one has begun before the other has ended is certain on a busy machine, too.
+    let times = results
+        .into_iter()
+        .map(|result| begin_and_end(&result.unwrap()));
+    let (begins, ends): (Vec<_>, Vec<_>) = times.unzip();
+    let latest = begins.iter().copied().fold(0.0, f64::max);
+    let first = ends.iter().copied().fold(f64::MAX, f64::min);
+    assert!(latest < first, "{begins:?} {ends:?}");
     for ended in join_all(sandboxes.iter().map(|sandbox| sandbox.shutdown(true))) {
         ended.unwrap();
     }
+}
+
+/// When a command began and ended, by the clock that all sandboxes share.
+fn begin_and_end(result: &ExecResult) -> (f64, f64) {
+    let text = result.stdout_text();
+    let mut times = text.lines().map(|line| {
+        let seconds = line.split(' ').next().unwrap();
+        seconds.parse::<f64>().unwrap()
+    });
+    (times.next().unwrap(), times.next().unwrap())
 }
 
 #[test]
@@ -134,16 +151,19 @@ fn sessions_keep_their_state_and_run_at_the_same_time() {
         let set = session.send_and_wait(format!("mine={n}"), None);
         assert!(block_on(set).unwrap().ok());
     }
-    let began = Instant::now();
-    let results = join_all(
-        sessions
-            .iter()
-            .map(|session| session.send_and_wait("sleep 1; echo $mine", None)),
-    );
     assert!(
-        began.elapsed() < Duration::from_millis(1950),
-        "one after the other"
+        block_on(sandbox.run("mkfifo /tmp/there /tmp/back"))
+            .unwrap()
+            .ok()
     );
+    // Neither ends before the other has begun.
+    let commands = [
+        "echo a >/tmp/there; read x </tmp/back; echo $mine",
+        "read x </tmp/there; echo b >/tmp/back; echo $mine",
+    ];
+    let pairs = sessions.iter().zip(commands);
+    let results =
+        join_all(pairs.map(|(session, command)| session.send_and_wait(command, PATIENCE)));
     for (n, result) in results.into_iter().enumerate() {
         assert_eq!(result.unwrap().stdout, format!("{n}\n").into_bytes());
     }

@@ -5,13 +5,28 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::fixture::Live;
+use pocketdock_core::engine::containers;
+use pocketdock_core::engine::types::ContainerSummary;
+
+use crate::fixture::{Live, eventually_none};
 
 fn examples_dir() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     own.ancestors().nth(2).unwrap().join("examples")
+}
+
+/// The sandboxes whose maker was this process.
+fn owned_by(live: &Live, process: u32) -> Vec<String> {
+    let managed = ["pocketdock.managed=true".to_owned()];
+    let found = containers::list(live.client(), &managed).expect("list containers");
+    let is_owned = |container: &ContainerSummary| {
+        let owner = container.label("pocketdock.owner");
+        owner.and_then(|owner| owner.split(' ').nth(1)) == Some(&process.to_string())
+    };
+    let left = found.into_iter().filter(is_owned);
+    left.map(|container| container.name).collect()
 }
 
 #[test]
@@ -32,14 +47,19 @@ fn every_example_runs() {
             program.is_file(),
             "run `cargo build --examples` first: no {program:?}"
         );
-        let output = Command::new(program)
+        let example = Command::new(program)
             .arg(live.python_image())
             .env("POCKETDOCK_SOCKET", live.engine().socket_path())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        let owner = example.id();
+        let output = example.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{name} failed: {text}{complaint}");
         assert!(!text.is_empty(), "{name} shows nothing");
+        eventually_none("sandboxes of an example", || owned_by(&live, owner));
     }
 }

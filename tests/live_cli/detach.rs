@@ -367,11 +367,12 @@ fn a_sandbox_of_its_own_is_removed_at_the_end_and_its_logs_stay() {
         "--name",
         &name,
         "--",
-        "echo hi; sleep 1; exit 4",
+        "echo hi; until test -e /tmp/go; do sleep 0.1; done; exit 4",
     ];
     let report = detach(&live, &words);
     assert!(live.has(&name));
     let recorder = recorder_of(&report);
+    assert_eq!(code(&live.run(&["run", &name, "touch /tmp/go"])), 0);
     assert_eq!(follow(&live, &name).stdout, b"hi\n");
     wait_for_end_of(recorder);
     assert!(!live.has(&name));
