@@ -16,6 +16,15 @@ fn wait(process: &Process) -> pocketdock_core::ExecResult {
     process.wait(Some(PATIENCE)).unwrap()
 }
 
+/// Waits until there is something to read.
+fn wait_for_output(process: &Process) {
+    let begun = Instant::now();
+    while process.buffer_size() == 0 {
+        assert!(begun.elapsed() < PATIENCE, "no output");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn a_process_has_its_true_exit_code_and_duration() {
     let Some(live) = Live::begin() else { return };
@@ -50,11 +59,7 @@ fn output_is_read_peeked_and_waited_for_once() {
         .unwrap();
     process.on_stdout(move |_, piece| seen.send(piece.to_vec()).unwrap());
     // The first piece may have come before the callback.
-    let begun = Instant::now();
-    while process.buffer_size() == 0 {
-        assert!(begun.elapsed() < PATIENCE);
-        thread::yield_now();
-    }
+    wait_for_output(&process);
     assert_eq!(process.peek().stdout, b"one\n");
     assert_eq!(process.buffer_size(), 4);
     assert_eq!(process.read().stdout, b"one\n");
@@ -213,7 +218,7 @@ fn a_sandbox_that_stops_under_a_process_kills_it() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
     let process = sandbox.exec("echo a; sleep 1000").detach().unwrap();
-    wait_for_processes(&sandbox, 1);
+    wait_for_output(&process);
     sandbox.stop().unwrap();
     let result = wait(&process);
     assert_eq!(

@@ -33,9 +33,9 @@ pub struct Stdin {
 impl Stdin {
     /// What the reader gives, to its end.
     ///
-    /// If a read fails, the command's input ends there, and its result is that
-    /// [`Error::Io`]. Its thread ends when a read returns after the command has ended; a reader that blocks,
-    /// as a terminal's, keeps it until then.
+    /// If a read fails, the command's input ends there, and its result is that [`Error::Io`].
+    /// The reader's thread ends when a read returns after the command has ended; a reader that
+    /// blocks, as a terminal's, keeps it until then.
     #[must_use]
     pub fn reader(source: impl Read + Send + 'static) -> Self {
         Stdin {

@@ -169,10 +169,10 @@ mod tests {
         let text =
             b"OCI runtime exec failed: exec failed: cannot exec in a stopped state: unknown\r\n";
         let error = failure(&state(126, 0), text, &["ls".to_owned()], "box");
-        assert!(
-            matches!(&error, Some(Error::ContainerNotRunning { container, .. }) if container == "box"),
-            "{error:?}"
-        );
+        match error {
+            Some(Error::ContainerNotRunning { container, .. }) => assert_eq!(container, "box"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@
 //!
 //! The shell is bash if there is one, else the image's `sh`, which has to be a dash or an ash.
 //! Commands read nothing unless they are given input, and have no terminal. Descriptors 7 and 8
-//! and names that begin with `__pd_` are the session's own.
+//! and names that begin with `__pd_` are the session's own. There is no prompt, so bash's
+//! `PROMPT_COMMAND` and `TMOUT` are unset after each command; its `DEBUG` and `RETURN` traps see
+//! the session's own commands, too.
 //!
 //! What a background job writes while another command runs is taken for that command's output: one
 //! pipe cannot be split. A command that wants to can read the session's secrets; a session is no
@@ -305,6 +307,8 @@ impl Session {
     ///
     /// It runs on the session's reader thread and may call any method of the container, and
     /// [`send`](Self::send); waiting for a result there is refused. A panic in it is contained.
+    /// It is let go when the session ends; one that holds a clone of the session, or of a sandbox
+    /// that is to go with its last handle, keeps that until then.
     pub fn on_output(&self, callback: impl Fn(StreamKind, &[u8]) + Send + Sync + 'static) {
         let callback = Arc::new(callback);
         for stream in [StreamKind::Stdout, StreamKind::Stderr] {

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::container::helper;
-use crate::container::session::shell::{Link, random_nonce};
+use crate::container::session::shell::Link;
 use crate::container::session::state::{Cause, State, Ticket};
 use crate::container::session::text::Dialect;
 use crate::container::target::Target;
@@ -165,7 +165,7 @@ impl Link {
     /// Whether the shell listens, once no signal can be on its way any more.
     fn is_in_step(&self) -> Result<bool> {
         for _ in 0..ANSWER_TRIES {
-            let nonce = random_nonce()?;
+            let nonce = self.nonce()?;
             if !self.say(|state| state.ask(nonce)) {
                 return Ok(true);
             }

@@ -39,6 +39,9 @@ use crate::wire::frame::Demuxer;
 
 const BUFFER_LEN: usize = 64 * 1024;
 
+/// How many nonces are drawn at a time.
+const NONCES_DRAWN: usize = 32;
+
 /// How long a shell may take to answer its first line.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -100,6 +103,7 @@ pub(crate) struct Link {
     pen: Mutex<()>,
     /// Whether the shell is being ended by us.
     closing: AtomicBool,
+    nonces: Mutex<Vec<Nonce>>,
     callbacks: Callbacks,
     command: Vec<String>,
     program: String,
@@ -131,6 +135,7 @@ impl Shell {
             changed: Condvar::new(),
             pen: Mutex::new(()),
             closing: AtomicBool::new(false),
+            nonces: Mutex::default(),
             callbacks: Callbacks::default(),
             command: config.command,
             program,
@@ -154,7 +159,7 @@ impl Shell {
 
     /// Waits until the shell is resident.
     fn greet(&self) -> Result<()> {
-        let nonce = random_nonce()?;
+        let nonce = self.link.nonce()?;
         self.link.say(|state| Some(state.greet(nonce)));
         let deadline = Deadline::after(START_TIMEOUT);
         let mut state = self
@@ -300,19 +305,23 @@ impl Drop for Shell {
     }
 }
 
-pub(crate) fn random_nonce() -> Result<Nonce> {
-    let hex = host::random_hex::<8>()?;
-    let mut nonce = Nonce::default();
-    for (place, digit) in nonce.iter_mut().zip(hex.bytes()) {
-        *place = digit;
-    }
-    Ok(nonce)
-}
-
 impl Link {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while the lock is held: callbacks run without it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that was never used. Many are drawn at a time: small commands follow each other fast.
+    pub(crate) fn nonce(&self) -> Result<Nonce> {
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(nonce) = nonces.pop() {
+                return Ok(nonce);
+            }
+            let digits = host::random_hex::<{ NONCES_DRAWN * size_of::<Nonce>() / 2 }>()?;
+            let drawn = digits.as_bytes().chunks_exact(size_of::<Nonce>());
+            nonces.extend(drawn.filter_map(|digits| Nonce::try_from(digits).ok()));
+        }
     }
 
     /// Waits for a change that makes `is_so` true, or for the deadline.
@@ -359,7 +368,7 @@ impl Link {
     /// Begins the next command if none is in flight.
     pub(crate) fn go_on(&self) -> Result<()> {
         if self.state().wants_to_begin() {
-            let nonce = random_nonce()?;
+            let nonce = self.nonce()?;
             if self.say(|state| state.begin(nonce)) {
                 self.state().written(&nonce);
             }
