@@ -39,6 +39,9 @@ use crate::wire::frame::Demuxer;
 
 const BUFFER_LEN: usize = 64 * 1024;
 
+/// The longest command that the reader writes by itself: less than an engine's socket holds.
+const TEXT_LEN_AT_ONCE: usize = 16 * 1024;
+
 /// How many nonces are drawn at a time.
 const NONCES_DRAWN: usize = 32;
 
@@ -440,8 +443,10 @@ impl Link {
 
 /// The work of the reader thread.
 struct Reader<'a> {
-    link: &'a Link,
+    link: &'a Arc<Link>,
     streaming: Streaming,
+    /// Writes a long command.
+    writer: Option<JoinHandle<()>>,
     demuxer: Demuxer,
     text: Splitters,
 }
@@ -454,10 +459,11 @@ enum Step {
 }
 
 impl<'a> Reader<'a> {
-    fn new(link: &'a Link, streaming: Streaming) -> Self {
+    fn new(link: &'a Arc<Link>, streaming: Streaming) -> Self {
         Reader {
             link,
             streaming,
+            writer: None,
             demuxer: Demuxer::default(),
             text: Splitters::default(),
         }
@@ -472,6 +478,7 @@ impl<'a> Reader<'a> {
         self.link.state().close(fate);
         self.link.hang_up();
         self.link.changed.notify_all();
+        self.join_writer();
         self.let_go_of_callbacks();
     }
 
@@ -480,7 +487,7 @@ impl<'a> Reader<'a> {
     fn let_go_of_callbacks(&mut self) {
         let Link {
             callbacks, target, ..
-        } = self.link;
+        } = &**self.link;
         for (stream, rest) in self.text.finish() {
             if !rest.is_empty() {
                 callbacks.output(&target.exec_id, stream, &rest);
@@ -504,7 +511,39 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
-            self.link.go_on()?;
+            self.go_on()?;
+        }
+    }
+
+    /// Begins the next command. A long one is written by another thread: an engine may stop
+    /// taking input until the output of a job in the background has been read.
+    fn go_on(&mut self) -> Result<()> {
+        let is_long = {
+            let state = self.link.state();
+            state.wants_to_begin() && TEXT_LEN_AT_ONCE < state.next_len()
+        };
+        if !is_long {
+            return self.link.go_on();
+        }
+        self.join_writer();
+        let link = Arc::clone(self.link);
+        let writer = thread::Builder::new()
+            .name("pocketdock-shell".to_owned())
+            .spawn(move || {
+                if let Err(error) = link.go_on() {
+                    link.fail(error);
+                }
+            })
+            .map_err(|error| Error::io("start a thread", error))?;
+        self.writer = Some(writer);
+        Ok(())
+    }
+
+    /// Waits for a thread that has written its command, or cannot any more.
+    fn join_writer(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            // It does nothing that panics.
+            let _panic = writer.join();
         }
     }
 
@@ -666,7 +705,7 @@ impl<'a> Reader<'a> {
         let found = exec::inspect(&self.link.client(), &self.link.target.exec_id)?;
         let Link {
             command, target, ..
-        } = self.link;
+        } = &**self.link;
         let failure =
             found.and_then(|found| launch::failure(&found, &text, command, &target.container));
         let command = self.link.program.clone();

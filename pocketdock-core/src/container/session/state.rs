@@ -249,6 +249,14 @@ impl State {
         self.is_open() && self.running.is_none() && !self.held && !self.queue.is_empty()
     }
 
+    /// About how much is to be written for the next command.
+    pub(crate) fn next_len(&self) -> usize {
+        let next = self.queue.front().map(|(_, job, _)| job);
+        next.map_or(0, |job| {
+            job.command.len() + job.surroundings.feed.as_ref().map_or(0, Vec::len)
+        })
+    }
+
     /// Puts the next command in flight and gives what is to be written for it.
     pub(crate) fn begin(&mut self, nonce: Nonce) -> Option<Vec<u8>> {
         if !self.wants_to_begin() {
