@@ -311,7 +311,9 @@ impl Script {
             Ok(state) => state,
             Err(error) => return error,
         };
-        let failure = state.and_then(|state| launch::failure(&state, &self.first, &self.command));
+        let failure = state.and_then(|state| {
+            launch::failure(&state, &self.first, &self.command, &self.target.name)
+        });
         if let Some(failure) = failure {
             return failure;
         }
