@@ -10,6 +10,7 @@ pub mod frame;
 pub mod http;
 pub mod json;
 pub mod nearest;
+pub mod sha256;
 pub mod size;
 pub mod tar;
 pub mod time;

@@ -1,4 +1,4 @@
-//! The codecs on memory, with no engine: bytes per second of the demuxer, the dechunker, JSON, tar.
+//! The codecs on memory, with no engine: bytes per second of the demuxer, the dechunker, JSON, tar, SHA-256.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +23,7 @@ use pocketdock_core::wire::frame::Demuxer;
 use pocketdock_core::wire::http::Method;
 use pocketdock_core::wire::json;
 use pocketdock_core::wire::tar::{Header, Reader, Writer};
+use pocketdock_core::wire::sha256::Sha256;
 use pocketdock_core::wire::value::Value;
 
 /// How much is decoded in one round; more than any cache holds.
@@ -58,6 +59,7 @@ fn main() {
     tar_reader(64 * 1024 * 1024);
     // Nearly all headers: what a tree of small files costs, far above what any disk gives.
     tar_headers();
+    sha256();
 }
 
 /// Tells how fast `len` bytes went through `decode`.
@@ -234,4 +236,15 @@ fn tar_of(file_len: usize, count: usize) -> Vec<u8> {
         writer.append(&header, &mut content.as_slice()).unwrap();
     }
     writer.finish().unwrap()
+}
+/// An archive is hashed on its way to the disk, beside a compressor that does 0.1 GB/s.
+fn sha256() {
+    let bytes = vec![b'x'; LEN];
+    tell("SHA-256", LEN, Bound::AtLeast(0.2), || {
+        let mut hash = Sha256::new();
+        for read in bytes.chunks(READ_LEN) {
+            hash.update(read);
+        }
+        black_box(hash.finish());
+    });
 }
