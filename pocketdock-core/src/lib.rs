@@ -119,6 +119,7 @@ pub mod async_;
 
 pub use container::build::BuildOptions;
 pub use container::command::{Command, languages};
+pub use container::context::BuildContext;
 pub use container::exec::Exec;
 pub use container::files::report::{CopyReport, Dropped, DroppedKind};
 pub use container::handle::Container;

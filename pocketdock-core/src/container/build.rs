@@ -1,14 +1,16 @@
-//! Building the image of a profile: [`Engine::build`].
+//! Building images: of a profile, [`Engine::build`], and from files, [`Engine::build_from`].
 //!
-//! The Dockerfile is compiled in and is all there is to the build context. The build may use the
-//! network; nothing else here ever does.
+//! The Dockerfile of a profile is compiled in and is all there is to its context. A build may use
+//! the network; nothing else here ever does.
 
 use std::collections::VecDeque;
 use std::io;
 
+use crate::container::context::BuildContext;
 use crate::container::profile::ProfileInfo;
-use crate::engine::Engine;
+use crate::container::reference::ImageName;
 use crate::engine::images::{self, BuildConfig};
+use crate::engine::{Engine, EngineKind};
 use crate::error::{Error, Result};
 use crate::wire::tar::header::Header;
 use crate::wire::tar::write::Writer;
@@ -32,7 +34,10 @@ const LOG_LINE_LEN_MAX: usize = 2000;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
+    tags: Vec<String>,
+    dockerfile: String,
     build_args: Vec<(String, String)>,
+    labels: Vec<(String, String)>,
     no_cache: bool,
     network: String,
 }
@@ -42,6 +47,27 @@ impl BuildOptions {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Gives the image this name, too, such as `localhost:5000/tools:1`.
+    #[must_use]
+    pub fn tag(mut self, name: &str) -> Self {
+        self.tags.push(name.to_owned());
+        self
+    }
+
+    /// Builds from this Dockerfile of the context instead of `Dockerfile` at its top.
+    #[must_use]
+    pub fn dockerfile(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.dockerfile);
+        self
+    }
+
+    /// Sets a label of the image.
+    #[must_use]
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        self.labels.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Sets a build argument of the Dockerfile, such as `BASE`.
@@ -58,7 +84,9 @@ impl BuildOptions {
         self
     }
 
-    /// Gives the steps this network, such as `host`, instead of the engine's default.
+    /// Gives the steps this network, such as `host` or `none`, instead of the engine's default.
+    ///
+    /// Podman gives them the host's network whatever is asked, so there anything else is refused.
     #[must_use]
     pub fn network(mut self, mode: &str) -> Self {
         mode.clone_into(&mut self.network);
@@ -86,20 +114,85 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::BuildFailed`] with the step that failed and the end of its output.
+    /// [`Error::InvalidArgument`] for an option that cannot be meant or that the engine would
+    /// ignore, before anything is sent; [`Error::BuildFailed`] with the step that failed and the
+    /// end of its output.
     pub fn build(
         &self,
         profile: &ProfileInfo,
         options: &BuildOptions,
         on_output: &mut dyn FnMut(&str),
     ) -> Result<String> {
-        let config = BuildConfig {
-            tags: vec![profile.image_tag.to_owned()],
+        if !options.dockerfile.is_empty() {
+            let path = options.dockerfile.as_str();
+            return Err(Error::invalid("Dockerfile", path, "a profile has its own"));
+        }
+        let mut config = self.build_config(options)?;
+        config.tags.insert(0, profile.image_tag.to_owned());
+        let mut context = |sink: &mut dyn io::Write| write_context(profile.dockerfile, sink);
+        self.build_image(&config, &mut context, on_output)
+    }
+
+    /// Builds an image from a Dockerfile and the files beside it and gives the image's ID;
+    /// `on_output` gets the engine's output, text as it arrives.
+    ///
+    /// The context is read as it is sent, so it may be of any size. A build that fails leaves no
+    /// image.
+    ///
+    /// Engine endpoint: `POST /build`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidArgument`] for an option that cannot be meant or that the engine would
+    /// ignore, [`Error::PathNotFound`] for a directory or Dockerfile that is not there and
+    /// [`Error::Config`] for a `.dockerignore` that cannot be understood, all before anything is
+    /// sent; [`Error::Io`] for a file that cannot be read, and [`Error::BuildFailed`] with the step
+    /// that failed and the end of its output.
+    ///
+    /// ```no_run
+    /// use pocketdock_core::{BuildContext, BuildOptions, Engine};
+    ///
+    /// let options = BuildOptions::new().tag("localhost/site:1").build_arg("PORT", "8080");
+    /// let site = BuildContext::directory("site");
+    /// Engine::detect()?.build_from(site, &options, &mut |text| eprint!("{text}"))?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    pub fn build_from(
+        &self,
+        context: BuildContext<'_>,
+        options: &BuildOptions,
+        on_output: &mut dyn FnMut(&str),
+    ) -> Result<String> {
+        let config = self.build_config(options)?;
+        let mut context = context.prepare(&config.dockerfile)?;
+        let built = self.build_image(&config, &mut |sink| context.write_to(sink), on_output);
+        built.map_err(|error| match error {
+            Error::Io { source, .. } => Error::io("read the build context", source),
+            other => other,
+        })
+    }
+
+    /// The options as the engine takes them, checked.
+    fn build_config(&self, options: &BuildOptions) -> Result<BuildConfig> {
+        let tags = options.tags.iter().map(|tag| ImageName::parse(tag));
+        let tags = tags.map(|name| name.map(|name| name.to_string()));
+        check_network(self.kind(), &options.network)?;
+        Ok(BuildConfig {
+            tags: tags.collect::<Result<_>>()?,
+            dockerfile: options.dockerfile.clone(),
             build_args: options.build_args.clone(),
+            labels: options.labels.clone(),
             no_cache: options.no_cache,
             network: options.network.clone(),
-            ..BuildConfig::default()
-        };
+        })
+    }
+
+    fn build_image(
+        &self,
+        config: &BuildConfig,
+        context: &mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>,
+        on_output: &mut dyn FnMut(&str),
+    ) -> Result<String> {
         let (mut log, mut lines) = (BuildLog::default(), Lines::default());
         let mut show = |text: &str| {
             log.add(text);
@@ -110,8 +203,7 @@ impl Engine {
                 lines.add(&without_docker_red(text), &mut show);
             }
         };
-        let mut context = |sink: &mut dyn io::Write| write_context(profile.dockerfile, sink);
-        let built = images::build(self.client(), &config, &mut context, &mut on_document);
+        let built = images::build(self.client(), config, context, &mut on_document);
         lines.finish(&mut show);
         built.map_err(|error| log.explain(error))
     }
@@ -133,6 +225,18 @@ impl Engine {
     /// [`Error::Engine`] for a name that is none, and the errors of the connection.
     pub fn image_exists(&self, image: &str) -> Result<bool> {
         Ok(images::inspect(self.client(), image)?.is_some())
+    }
+}
+
+/// Podman 4.3 to 5.8 take any network and give the steps of a build the host's.
+fn check_network(kind: EngineKind, mode: &str) -> Result<()> {
+    match (kind, mode) {
+        (EngineKind::Docker, _) | (EngineKind::Podman, "" | "host") => Ok(()),
+        (EngineKind::Podman, _) => Err(Error::invalid(
+            "build network",
+            mode,
+            "Podman builds on the host's network whatever is asked: expected 'host' or none given",
+        )),
     }
 }
 
@@ -302,6 +406,23 @@ mod tests {
             });
         }
         assert!(8 * OPEN_LINE_LEN_MAX <= shown, "{shown}");
+    }
+
+    #[test]
+    fn a_network_that_would_be_ignored_is_refused() {
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            (EngineKind::Docker, "none",   true),
+            (EngineKind::Docker, "",       true),
+            (EngineKind::Podman, "",       true),
+            (EngineKind::Podman, "host",   true),
+            (EngineKind::Podman, "none",   false),
+            (EngineKind::Podman, "bridge", false),
+        ];
+        for (kind, mode, is_taken) in cases {
+            let checked = check_network(kind, mode);
+            assert_eq!(checked.is_ok(), is_taken, "{kind} {mode}: {checked:?}");
+        }
     }
 
     #[test]

@@ -397,7 +397,7 @@ impl Container {
     fn label(&self, name: &str) -> Option<&str> {
         let mut labels = self.inner.labels.iter();
         labels
-            .find(|(key, _)| key == name)
+            .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
     }
 

@@ -7,6 +7,7 @@
 //! kill, helper, oom, input          what running needs beside it
 //! target, holder                    an exec to signal; input on a connection of its own
 //! progress                          how far a long transfer has come
+//! reference, ignore, context        names of images; what a build may copy from
 //! patience                          whether somebody still waits for a result
 //! attached                          an exec instance from its start to its true end
 //! handle, lifecycle                 the sandbox itself
@@ -14,7 +15,8 @@
 //! exec, stream, process, terminal   a command in it: blocking, as it goes, detached, on a tty
 //! session, runner                   a shell that stays: with its state, or afresh each time
 //! files                             files into it and out of it
-//! info, build                       looking at it; making its image
+//! info, build                       looking at it; making images from Dockerfiles
+//! snapshot, transfer                an image from it; images from engine to engine
 //! pool                              sandboxes that run before they are asked for
 //! ```
 
@@ -25,6 +27,11 @@ pub mod specs;
 pub mod options;
 pub mod plan;
 pub mod progress;
+pub mod reference;
+
+mod ignore;
+
+pub mod context;
 
 mod document;
 
@@ -59,6 +66,8 @@ pub mod lifecycle;
 pub mod pool;
 pub mod process;
 pub mod session;
+pub mod snapshot;
+pub mod transfer;
 
 pub mod runner;
 pub mod stream;

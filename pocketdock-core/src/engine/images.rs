@@ -17,6 +17,7 @@
 //! ```
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use crate::engine::client::{Call, Client, Reply, Streaming};
 use crate::engine::exchange::RequestBody;
@@ -27,6 +28,10 @@ use crate::wire::value::Value;
 
 /// How much of a progress stream is read at a time.
 const BUFFER_LEN: usize = 16 * 1024;
+
+/// How long an engine may be silent while it packs, unpacks or stores whole images: Docker answers
+/// a load when it has unpacked every layer, and a commit when it has packed one.
+const IMAGE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// What to build from the context, and how.
 ///
@@ -40,6 +45,8 @@ const BUFFER_LEN: usize = 16 * 1024;
 pub struct BuildConfig {
     /// The names to give the image.
     pub tags: Vec<String>,
+    /// The Dockerfile's path in the context; `Dockerfile` if empty.
+    pub dockerfile: String,
     /// Values for the Dockerfile's `ARG`s.
     pub build_args: Vec<(String, String)>,
     /// Labels for the image.
@@ -82,9 +89,16 @@ pub fn build(
     for tag in &config.tags {
         call = call.query("t", tag);
     }
-    if !config.network.is_empty() {
-        call = call.query("networkmode", &config.network);
+    let optional = [
+        ("dockerfile", &config.dockerfile),
+        ("networkmode", &config.network),
+    ];
+    for (name, value) in optional {
+        if !value.is_empty() {
+            call = call.query(name, value);
+        }
     }
+    let call = call.timeout(IMAGE_TIMEOUT);
     let streaming = client.open(call.body(RequestBody::Writer(context)))?;
     let failed = |message| Error::BuildFailed {
         step: String::new(),
@@ -182,6 +196,23 @@ pub fn inspect(client: &Client, image: &str) -> Result<Option<Value>> {
     }
 }
 
+/// How an image came to be, the newest step first.
+///
+/// Engine endpoint: `GET /images/{name}/history`.
+///
+/// # Errors
+///
+/// [`Error::ImageNotFound`], or [`Error::Engine`].
+pub fn history(client: &Client, image: &str) -> Result<Vec<Value>> {
+    let path = format!("/images/{}/history", encode_path(image.as_bytes()));
+    let reply = client.call(Call::new(Method::Get, path))?;
+    match (reply.status, reply.json()) {
+        (200, Ok(Value::Array(steps))) => Ok(steps),
+        (200, _) => Err(reply.unexpected("it is no list")),
+        _ => Err(refused(image, &reply)),
+    }
+}
+
 /// All images, as the engine describes them.
 ///
 /// Engine endpoint: `GET /images/json`.
@@ -249,7 +280,7 @@ pub fn tag(client: &Client, image: &str, repository: &str, tag: &str) -> Result<
 ///
 /// [`Error::ImageNotFound`], or [`Error::Engine`].
 pub fn get(client: &Client, images: &[&str]) -> Result<Streaming> {
-    let mut call = Call::new(Method::Get, "/images/get");
+    let mut call = Call::new(Method::Get, "/images/get").timeout(IMAGE_TIMEOUT);
     for image in images {
         call = call.query("names", *image);
     }
@@ -277,7 +308,9 @@ pub fn get(client: &Client, images: &[&str]) -> Result<Streaming> {
 /// [`Error::ImportFailed`] if the engine refuses the archive, in its status or in the stream;
 /// [`Error::Io`] if `archive` cannot be read.
 pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
-    let call = Call::new(Method::Post, "/images/load").body(RequestBody::Reader(archive, None));
+    let call = Call::new(Method::Post, "/images/load")
+        .timeout(IMAGE_TIMEOUT)
+        .body(RequestBody::Reader(archive, None));
     let streaming = client.open(call)?;
     let failed = |message| Error::ImportFailed { message };
     if streaming.head.status != 200 {
@@ -295,7 +328,8 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
 
 /// Makes an image of a container as it stands and gives the image's ID.
 ///
-/// `changes` are Dockerfile instructions such as `LABEL a=`, applied to the image.
+/// `changes` are Dockerfile instructions such as `LABEL a=`, applied to the image. With an empty
+/// repository it gets no name.
 ///
 /// Engine endpoint: `POST /commit`.
 ///
@@ -317,9 +351,11 @@ pub fn commit(
     changes: &[String],
 ) -> Result<String> {
     let mut call = Call::new(Method::Post, "/commit")
-        .query("container", container)
-        .query("repo", repository)
-        .query("tag", tag);
+        .timeout(IMAGE_TIMEOUT)
+        .query("container", container);
+    if !repository.is_empty() {
+        call = call.query("repo", repository).query("tag", tag);
+    }
     for change in changes {
         call = call.query("changes", change);
     }

@@ -125,7 +125,7 @@ impl ContainerSummary {
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels
             .iter()
-            .find(|(key, _)| key == name)
+            .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
     }
 }

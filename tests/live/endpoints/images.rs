@@ -78,6 +78,7 @@ fn build_with_everything() {
         labels: vec![("a".to_owned(), "b=c d".to_owned())],
         no_cache: true,
         network: "host".to_owned(),
+        ..BuildConfig::default()
     };
     let (id, log) = build(&live, &config, &dockerfile).unwrap();
     assert!(log.contains("hello w\u{f6}rld & co"), "{log}");
