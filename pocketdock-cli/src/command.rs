@@ -9,7 +9,7 @@
 //! renderers in `help.rs`, `man.rs` and `completions.rs` dress them.
 
 use crate::args::{Args, Tail};
-use crate::commands::{exec, files, images, init, lifecycle, logs, look, shell};
+use crate::commands::{exec, files, images, init, lifecycle, logs, look, shell, transfer};
 use crate::failure::Failure;
 use crate::output::Console;
 
@@ -867,7 +867,102 @@ const PULL: Command = Command {
     run: files::pull,
 };
 
+const SNAPSHOT: Command = Command {
+    name: "snapshot",
+    summary: "make an image of a sandbox's files",
+    forms: &["CONTAINER IMAGE"],
+    about: &[
+        "Makes an image of the files of a sandbox, running or not, and prints the image's ID. \
+         IMAGE is a name such as tools:1 or localhost:5000/tools; an image that had it loses it.",
+        "Mounted directories and those in memory are not part of it. 'pocketdock create --image \
+         IMAGE' makes a sandbox of it, 'pocketdock export --image IMAGE' carries it elsewhere.",
+    ],
+    groups: &[],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[
+        example("snapshot web web:ready", "keep what was installed in it"),
+        example(
+            "create --image web:ready",
+            "go on from there, as often as needed",
+        ),
+    ],
+    failure_code: 1,
+    run: transfer::snapshot,
+};
+
+const EXPORT: Command = Command {
+    name: "export",
+    summary: "write images to an archive, for a machine without a network",
+    forms: &[
+        "--all -o FILE",
+        "--profile PROFILE... -o FILE",
+        "--image IMAGE... -o FILE",
+    ],
+    about: &[
+        "Writes images with all that they need into one archive, and a checksum into FILE.sha256 \
+         for 'import' and 'sha256sum -c'. FILE is there when it is whole: until then the archive \
+         has another name. Both Docker and Podman can import it.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            flag("--all", "the image of every profile"),
+            option(
+                "--profile",
+                "PROFILE",
+                "minimal-python",
+                "the image of this profile",
+            )
+            .repeats(),
+            option("--image", "IMAGE", "web:ready", "this image").repeats(),
+            option(
+                "--output",
+                "FILE",
+                "images.tar.gz",
+                "where to write; a name ending in .gz compresses, '-' is stdout",
+            )
+            .short('o'),
+        ],
+    }],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[
+        example("export --all -o images.tar.gz", "all profiles in one file"),
+        example(
+            "export --image web:ready -o - | ssh host pocketdock import -",
+            "straight to another machine",
+        ),
+    ],
+    failure_code: 1,
+    run: transfer::export,
+};
+
+const IMPORT: Command = Command {
+    name: "import",
+    summary: "load the images of an archive",
+    forms: &["FILE"],
+    about: &[
+        "Loads the images of an archive, compressed with gzip or not, and prints their names. \
+         '-' reads stdin. If there is a FILE.sha256, the archive is checked against it first, and \
+         nothing is loaded if it is another.",
+    ],
+    groups: &[],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[
+        example(
+            "import images.tar.gz",
+            "what 'pocketdock export' has written",
+        ),
+        example("import - <images.tar", "from stdin, without a checksum"),
+    ],
+    failure_code: 1,
+    run: transfer::import,
+};
+
 /// Every command there is.
 pub(crate) const COMMANDS: &[Command] = &[
-    INIT, CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, LIST, INFO, PUSH, PULL, PROFILES, BUILD,
+    INIT, CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, SNAPSHOT, LIST, INFO, PUSH, PULL,
+    PROFILES, BUILD, EXPORT, IMPORT,
 ];

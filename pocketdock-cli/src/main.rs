@@ -15,7 +15,9 @@ mod commands;
 mod completions;
 #[cfg(test)]
 mod docs;
+mod draft;
 mod failure;
+mod gzip;
 mod help;
 mod interrupt;
 mod invocation;

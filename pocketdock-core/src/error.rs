@@ -153,9 +153,9 @@ pub enum Error {
         /// The last lines of the build's output.
         log_tail: String,
     },
-    /// The engine refused an image archive.
+    /// An archive of images cannot be taken in.
     ImportFailed {
-        /// The engine's error.
+        /// The engine's error, or what is wrong with the archive.
         message: String,
     },
     /// There is no project in this directory or above it.
@@ -349,7 +349,7 @@ impl Error {
                 write!(f, "the build failed at '{step}': {message}")
             }
             Error::ImportFailed { message } => {
-                write!(f, "the engine refused the archive: {message}")
+                write!(f, "cannot import the archive: {message}")
             }
             Error::Engine {
                 endpoint,

@@ -38,6 +38,7 @@ mod ends;
 mod engine_loss;
 mod examples;
 mod files;
+mod images;
 mod input;
 mod lifecycle;
 mod network;

@@ -11,6 +11,7 @@ pub(crate) mod look;
 mod plan;
 mod sandbox;
 pub(crate) mod shell;
+pub(crate) mod transfer;
 
 use std::fs::File;
 use std::io::{self, Write};
