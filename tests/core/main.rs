@@ -32,6 +32,7 @@ mod replies;
 mod run;
 mod sandboxes;
 mod sockets;
+mod transfer;
 
 use std::time::Duration;
 
