@@ -22,4 +22,5 @@ mod projects;
 mod shells;
 mod signals;
 mod streams;
+mod transfer;
 mod values;
