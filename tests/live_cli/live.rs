@@ -107,17 +107,22 @@ impl Live {
 
     /// Asks the engine itself for what pocketdock has no command for.
     pub(crate) fn post(&self, path: &str) {
+        let answer = self.ask("POST", path);
+        assert!(answer.starts_with('2'), "{answer}");
+    }
+
+    /// Removes what may be gone already.
+    pub(crate) fn delete(&self, path: &str) {
+        self.ask("DELETE", path);
+    }
+
+    /// The status and what follows it.
+    fn ask(&self, method: &str, path: &str) -> String {
         let mut connection = UnixStream::connect(&self.socket).unwrap();
-        write!(connection, "POST {path} HTTP/1.0\r\n\r\n").unwrap();
+        write!(connection, "{method} {path} HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        assert!(
-            answer
-                .split(' ')
-                .nth(1)
-                .is_some_and(|code| code.starts_with('2')),
-            "{answer}"
-        );
+        answer.split_once(' ').expect("a status").1.to_owned()
     }
 
     /// Whether the engine has a sandbox of this name.

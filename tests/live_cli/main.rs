@@ -24,3 +24,4 @@ mod projects;
 mod run;
 mod shell;
 mod signals;
+mod transfer;
