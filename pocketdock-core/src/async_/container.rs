@@ -173,6 +173,12 @@ impl AsyncContainer {
         self.operation(|container| container.resume())
     }
 
+    /// As [`Container::snapshot`]. Dropping the future does not stop it.
+    pub fn snapshot(&self, image: &str) -> Operation<String> {
+        let image = image.to_owned();
+        self.operation(move |container| container.snapshot(&image))
+    }
+
     /// As [`Container::shutdown`].
     pub fn shutdown(&self, force: bool) -> Operation<()> {
         self.operation(move |container| container.shutdown(force))

@@ -1,11 +1,13 @@
 //! Making and finding sandboxes with calls that do not block: [`AsyncEngine`], and the functions
 //! that detect the engine.
 
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::async_::container::AsyncContainer;
 use crate::async_::operation::Operation;
 use crate::container::build::BuildOptions;
+use crate::container::context::BuildContext;
 use crate::container::handle::Container;
 use crate::container::lifecycle::{self, ContainerListItem, ListFilter};
 use crate::container::options::CreateOptions;
@@ -101,6 +103,32 @@ impl AsyncEngine {
     ) -> Operation<String> {
         let (profile, options) = (*profile, options.clone());
         self.operation(move |engine| engine.build(&profile, &options, &mut on_output))
+    }
+
+    /// As [`Engine::build_from`]; `on_output` is called on the thread of the future. Dropping the
+    /// future does not stop the build.
+    pub fn build_from(
+        &self,
+        context: BuildContext<'static>,
+        options: &BuildOptions,
+        mut on_output: impl FnMut(&str) + Send + 'static,
+    ) -> Operation<String> {
+        let options = options.clone();
+        self.operation(move |engine| engine.build_from(context, &options, &mut on_output))
+    }
+
+    /// As [`Engine::export`]. Dropping the future does not stop it; a writer that fails does.
+    pub fn export(&self, images: &[&str], out: impl Write + Send + 'static) -> Operation<u64> {
+        let images: Vec<String> = images.iter().map(|image| (*image).to_owned()).collect();
+        self.operation(move |engine| {
+            let images: Vec<&str> = images.iter().map(String::as_str).collect();
+            engine.export(&images, out)
+        })
+    }
+
+    /// As [`Engine::import`]. Dropping the future does not stop it; a reader that fails does.
+    pub fn import(&self, archive: impl Read + Send + 'static) -> Operation<Vec<String>> {
+        self.operation(move |engine| engine.import(archive))
     }
 
     /// As [`Engine::image_exists`].

@@ -15,13 +15,19 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-use std::process::Command;
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use harness::process::{cpu_seconds, peak_kib, silenced};
 use harness::settings::Settings;
 use harness::table::{self, Bound, figures, milliseconds};
 use harness::turns::{in_turns, median, ratio, seconds};
+use pocketdock_core::engine::images;
 use pocketdock_core::{CreateOptions, Engine};
+
+/// What is exported.
+const IMAGE: &str = "localhost/pocketdock-bench:1";
 
 /// How many sandboxes there are to list.
 const SANDBOXES: usize = 5;
@@ -48,6 +54,60 @@ fn main() {
     run.tell_time(30);
     run.tell_cpu(100, Bound::Unbound);
     run.tell_peak(10, Bound::Unbound);
+
+    let noise = sandboxes[0].run("head -c 67108864 /dev/urandom >/home/sandbox/noise");
+    assert!(noise.unwrap().ok());
+    sandboxes[0].snapshot(IMAGE).unwrap();
+    export(&settings);
+    images::remove(engine.client(), IMAGE).unwrap();
+}
+
+/// The same image into files: compressed by both, and as it is.
+fn export(settings: &Settings) {
+    let dir = std::env::temp_dir().join(format!("pocketdock-bench-{}", std::process::id()));
+    fs::create_dir(&dir).unwrap();
+    let file = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let (packed, plain, other) = (file("a.tar.gz"), file("a.tar"), file("b.tar"));
+
+    let words = ["export", "--image", IMAGE, "-o", &packed];
+    let (mut ours, _) = Pair::new(settings, &words, &["save"]).commands();
+    let costs = in_turns(
+        settings.rounds(5),
+        &mut [
+            &mut || seconds(|| assert!(silenced(&mut ours).status().unwrap().success())),
+            &mut || seconds(|| save_through_gzip(settings, Path::new(&other))),
+        ],
+    );
+    let theirs = ["save | gzip"];
+    Pair::new(settings, &words, &theirs).tell(
+        "elapsed time",
+        milliseconds,
+        &costs,
+        Bound::AtMost(1.1),
+    );
+
+    let words = (
+        ["export", "--image", IMAGE, "-o", &plain],
+        ["save", "-o", &other, IMAGE],
+    );
+    let pair = Pair::new(settings, &words.0, &words.1);
+    fs::remove_file(&other).unwrap(); // Podman appends to no file that is there.
+    pair.tell_peak(1, Bound::AtMost(0.5));
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+fn save_through_gzip(settings: &Settings, to: &Path) {
+    let mut save = settings.own_client();
+    let mut save = save
+        .args(["save", IMAGE])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut gzip = Command::new("gzip");
+    gzip.stdin(save.stdout.take().unwrap())
+        .stdout(File::create(to).unwrap());
+    assert!(gzip.status().unwrap().success());
+    assert!(save.wait().unwrap().success());
 }
 
 /// The same work as a command line of each program.

@@ -1,4 +1,5 @@
-//! The codecs on memory, with no engine: bytes per second of the demuxer, the dechunker, JSON, tar, SHA-256.
+//! The codecs on memory, with no engine: bytes per second of the demuxer, the dechunker, JSON, tar
+//! and SHA-256.
 
 #![allow(
     clippy::unwrap_used,
