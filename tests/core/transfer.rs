@@ -1,10 +1,13 @@
 //! Images out of an engine and into it, made of sandboxes and of directories: what an engine can
 //! get wrong.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
 
+use pocketdock_core::async_::AsyncEngine;
 use pocketdock_core::{BuildContext, BuildOptions, Engine, Error, Progress};
 
+use crate::support::executor::block_on;
 use crate::support::fake_engine::{Exchange, FakeEngine, Reply};
 use crate::support::process::{PATIENCE, within};
 use crate::support::request::Request;
@@ -326,4 +329,46 @@ fn a_build_is_refused_before_anything_is_sent() {
         assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
     }
     assert_eq!(fake.requests().len(), 1, "the ping");
+}
+
+/// The bytes that a future has written, while the test has a look at them, too.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_futures_do_the_same() {
+    let (_fake, engine) = engine([
+        has("a:1"),
+        Exchange::on("GET", "/images/get", Reply::chunked(200, &[&archive()])),
+        Exchange::on(
+            "POST",
+            "/images/load",
+            Reply::json(200, r#"{"stream":"Loaded image: a:1"}"#),
+        ),
+        Exchange::on(
+            "POST",
+            "/build",
+            Reply::json(200, r#"{"aux":{"ID":"sha256:2"}}"#),
+        ),
+    ]);
+    let engine = AsyncEngine::from(engine);
+    let out = Shared::default();
+    let len = block_on(engine.export(&["a:1"], out.clone())).unwrap();
+    let written = out.0.lock().unwrap().clone();
+    assert_eq!((len, &written), (1536, &archive()));
+    let names = block_on(engine.import(io::Cursor::new(written))).unwrap();
+    assert_eq!(names, ["a:1"]);
+    let context = BuildContext::archive(&b"x"[..]);
+    let id = block_on(engine.build_from(context, &BuildOptions::new(), |_| {})).unwrap();
+    assert_eq!(id, "sha256:2");
 }
