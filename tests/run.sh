@@ -193,6 +193,15 @@ run_live() { # ENGINE
     export POCKETDOCK_TEST_IMAGE=localhost/busybox:latest
     export POCKETDOCK_TEST_DEBIAN_IMAGE=debian:trixie-slim
     export POCKETDOCK_TEST_PYTHON_IMAGE=pocketdock/minimal-python:latest
+    # The first engine has another beside it, to carry images to and from.
+    local other
+    unset POCKETDOCK_TEST_OTHER_SOCKET
+    for other in "$scratch"/engines/{docker,podman}.sock; do
+        if [ "$other" != "$socket" ] &&
+            curl -sf -o /dev/null --unix-socket "$other" http://localhost/_ping; then
+            export POCKETDOCK_TEST_OTHER_SOCKET=$other
+        fi
+    done
     step "$1: live suites"
     cargo_test -p pocketdock-core --test live -- --skip engine_loss
     cargo_test -p pocketdock-cli --test cli_live

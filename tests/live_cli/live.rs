@@ -45,6 +45,22 @@ pub(crate) fn live() -> Option<Live> {
 }
 
 impl Live {
+    /// A second engine, to carry images to; `None`, said aloud, where there is none.
+    pub(crate) fn other(&self) -> Option<Live> {
+        let Ok(socket) = env::var("POCKETDOCK_TEST_OTHER_SOCKET") else {
+            let line =
+                b"cli_live: a second engine SKIPPED: POCKETDOCK_TEST_OTHER_SOCKET is not set\n";
+            let _ = std::io::stderr().write_all(line);
+            return None;
+        };
+        Some(Live {
+            engine: "other".to_owned(),
+            socket,
+            image: self.image.clone(),
+            state: Scratch::new(),
+        })
+    }
+
     /// The program, with this engine and nothing of the developer's environment.
     pub(crate) fn pocketdock(&self, words: &[&str]) -> Command {
         let mut command = with_default_signals(env!("CARGO_BIN_EXE_pocketdock"));

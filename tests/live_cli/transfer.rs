@@ -82,6 +82,29 @@ fn a_snapshot_is_carried_in_a_file() {
     }
 }
 
+/// An image of each, used on the other by the name it was given.
+#[test]
+fn images_go_from_engine_to_engine() {
+    let Some(here) = live() else { return };
+    let Some(there) = here.other() else { return };
+    let dir = Scratch::new();
+    let file = dir.path().join("images.tar.gz");
+    let file = file.to_str().unwrap();
+    for (from, to) in [(&here, &there), (&there, &here)] {
+        let image = Image::snapshot(from, "echo said >/home/sandbox/said");
+        let exported = from.run(&["export", "--image", &image.name, "-o", file]);
+        assert_eq!(code(&exported), 0, "{exported:?}");
+        let carried = Image {
+            live: to,
+            name: image.name.clone(),
+        };
+        assert!(carried.run("true").contains("no image named"));
+        let imported = to.run(&["import", file]);
+        assert_eq!(code(&imported), 0, "{imported:?}");
+        assert_eq!(carried.run("cat /home/sandbox/said"), "said\n");
+    }
+}
+
 #[test]
 fn an_archive_that_is_not_what_it_was_is_refused() {
     let Some(live) = live() else { return };
