@@ -85,6 +85,7 @@ impl Screen {
     /// A terminal that cannot be written to has nobody before it.
     fn update(&mut self, progress: &Progress) {
         let elapsed = self.started.elapsed();
+        self.line.speed.begin(elapsed, progress.done_bytes);
         if !self.line.is_due(elapsed) {
             return;
         }
@@ -177,30 +178,48 @@ fn fitted(parts: &[String], room: usize) -> String {
 }
 
 /// The speed over the last [`Speed::WINDOW`] to twice that, so that it neither trembles nor
-/// remembers a stall for ever.
+/// remembers a stall for ever. An engine may be silent for long before it sends anything: time
+/// counts from the first bytes.
 #[derive(Debug, Default)]
 struct Speed {
     /// When there were so many bytes.
     since: (Duration, u64),
-    /// Where the next measurement begins.
-    next: (Duration, u64),
+    /// Where the next measurement begins; `None` before the first bytes.
+    next: Option<(Duration, u64)>,
     last_bytes: u64,
 }
 
 impl Speed {
     const WINDOW: Duration = Duration::from_secs(3);
 
+    /// The shortest time that says anything.
+    const LEAST: Duration = Duration::from_millis(100);
+
+    fn begin(&mut self, now: Duration, bytes: u64) {
+        if self.next.is_none() {
+            self.since = (now, bytes);
+            self.next = Some((now, bytes));
+        }
+    }
+
     fn note(&mut self, now: Duration, bytes: u64) {
+        self.begin(now, bytes);
         self.last_bytes = bytes;
-        if Self::WINDOW <= now.saturating_sub(self.next.0) {
-            self.since = std::mem::replace(&mut self.next, (now, bytes));
+        if let Some(next) = &mut self.next {
+            if Self::WINDOW <= now.saturating_sub(next.0) {
+                self.since = std::mem::replace(next, (now, bytes));
+            }
         }
     }
 
     fn bytes_per_s(&self, now: Duration) -> u64 {
         let (at, bytes) = self.since;
         let moved = u128::from(self.last_bytes.saturating_sub(bytes));
-        let micros = now.saturating_sub(at).as_micros().max(1);
+        let elapsed = now.saturating_sub(at);
+        if elapsed < Self::LEAST {
+            return 0;
+        }
+        let micros = elapsed.as_micros();
         u64::try_from(moved * 1_000_000 / micros).unwrap_or(u64::MAX)
     }
 }
@@ -286,6 +305,7 @@ mod tests {
     #[test]
     fn a_line_is_written_over_and_wiped_away() {
         let mut line = Line::new("pushing");
+        line.speed.begin(Duration::ZERO, 0);
         let mut writes = vec![line.draw(&progress(1023 * 1024, None), ms(300), 80)];
         assert_eq!(screen(&writes), "pushing 1023 KiB, 3.3 MiB/s");
         writes.push(line.draw(&progress(MIB, None), ms(2000), 80));
@@ -301,6 +321,7 @@ mod tests {
     fn the_speed_is_that_of_the_last_seconds() {
         let mut speed = Speed::default();
         assert_eq!(speed.bytes_per_s(Duration::ZERO), 0);
+        speed.begin(Duration::ZERO, 0);
         // Ten seconds at 1 MiB/s, then ten at 4.
         for second in 1..=20 {
             let bytes = second * MIB + second.saturating_sub(10) * 3 * MIB;
@@ -312,6 +333,12 @@ mod tests {
                 _ => assert!((1..=4).contains(&now), "{second}"),
             }
         }
+        // A silence before the first bytes is none of it.
+        let mut late = Speed::default();
+        late.begin(Duration::from_secs(60), MIB);
+        late.note(Duration::from_secs(61), 3 * MIB);
+        assert_eq!(late.bytes_per_s(Duration::from_secs(61)), 2 * MIB);
+        assert_eq!(late.bytes_per_s(Duration::from_secs(60)), 0);
         // A stall is over once it is longer than what is remembered.
         for second in 21..=27 {
             speed.note(Duration::from_secs(second), 50 * MIB);

@@ -59,8 +59,8 @@ impl Engine {
     pub fn export_with(
         &self,
         images: &[&str],
-        out: impl Write,
-        on_progress: impl FnMut(&Progress),
+        mut out: impl Write,
+        mut on_progress: impl FnMut(&Progress),
     ) -> Result<u64> {
         let mut wanted: Vec<&str> = Vec::new();
         for image in images {
@@ -78,7 +78,11 @@ impl Engine {
                 return Err(Error::ImageNotFound { image });
             }
         }
-        receive(images::get(self.client(), &wanted)?, out, on_progress)
+        receive(
+            images::get(self.client(), &wanted)?,
+            &mut out,
+            &mut on_progress,
+        )
     }
 
     /// Takes in the images of an archive and gives their names; of one without a name, its ID.
@@ -114,15 +118,18 @@ impl Engine {
     /// As [`import`](Self::import).
     pub fn import_with(
         &self,
-        archive: impl Read,
-        on_progress: impl FnMut(&Progress),
+        mut archive: impl Read,
+        mut on_progress: impl FnMut(&Progress),
     ) -> Result<Vec<String>> {
-        let mut counted = Counted {
-            archive,
-            on_progress,
+        self.load(&mut Counted {
+            archive: &mut archive,
+            on_progress: &mut on_progress,
             progress: Progress::default(),
-        };
-        let said = images::load(self.client(), &mut counted).map_err(|error| match error {
+        })
+    }
+
+    fn load(&self, archive: &mut Counted<'_>) -> Result<Vec<String>> {
+        let said = images::load(self.client(), archive).map_err(|error| match error {
             Error::Io { source, .. } => Error::io("read the archive of images", source),
             other => other,
         })?;
@@ -152,8 +159,8 @@ fn loaded(text: &str) -> Vec<String> {
 
 fn receive(
     mut streaming: Streaming,
-    mut out: impl Write,
-    mut on_progress: impl FnMut(&Progress),
+    out: &mut dyn Write,
+    on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<u64> {
     let unwritten = |source| Error::io("write the archive of images", source);
     let mut progress = Progress::default();
@@ -219,13 +226,13 @@ fn error_at_end(tail: &[u8]) -> Option<String> {
 }
 
 /// Counts what is read.
-struct Counted<R, F> {
-    archive: R,
-    on_progress: F,
+struct Counted<'a> {
+    archive: &'a mut dyn Read,
+    on_progress: &'a mut dyn FnMut(&Progress),
     progress: Progress,
 }
 
-impl<R: Read, F: FnMut(&Progress)> Read for Counted<R, F> {
+impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.archive.read(buffer)?;
         self.progress.done_bytes += n as u64;

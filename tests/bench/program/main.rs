@@ -69,7 +69,7 @@ fn export(settings: &Settings) {
     let file = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     let (packed, plain, other) = (file("a.tar.gz"), file("a.tar"), file("b.tar"));
 
-    let words = ["export", "--image", IMAGE, "-o", &packed];
+    let words = ["export", "--image", IMAGE, "-o", &packed, "-q"];
     let (mut ours, _) = Pair::new(settings, &words, &["save"]).commands();
     let costs = in_turns(
         settings.rounds(5),
@@ -87,7 +87,7 @@ fn export(settings: &Settings) {
     );
 
     let words = (
-        ["export", "--image", IMAGE, "-o", &plain],
+        ["export", "--image", IMAGE, "-o", &plain, "-q"],
         ["save", "-o", &other, IMAGE],
     );
     let pair = Pair::new(settings, &words.0, &words.1);
