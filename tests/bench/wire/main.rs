@@ -23,8 +23,8 @@ use pocketdock_core::wire::chunked::{self, Dechunker};
 use pocketdock_core::wire::frame::Demuxer;
 use pocketdock_core::wire::http::Method;
 use pocketdock_core::wire::json;
-use pocketdock_core::wire::tar::{Header, Reader, Writer};
 use pocketdock_core::wire::sha256::Sha256;
+use pocketdock_core::wire::tar::{Header, Reader, Writer};
 use pocketdock_core::wire::value::Value;
 
 /// How much is decoded in one round; more than any cache holds.
