@@ -221,6 +221,7 @@ run_all() { # --quick or nothing
     mapfile -t suites < <(suites_without_engine)
     cargo_test --workspace --lib --bins --examples "${suites[@]}"
     cargo_test --workspace --doc
+    cargo build --locked --quiet -p pocketdock-core --example yaml_to_json
     check yaml_means_the_same_to_others /usr/bin/python3 tests/yaml_differential.py \
         "${CARGO_TARGET_DIR:-target}/debug/examples/yaml_to_json"
     [ "${1-}" != --quick ] || return 0

@@ -122,7 +122,7 @@ fn verbose_names_each_request_on_stderr() {
         "{lines:?}"
     );
     let socket = format!(
-        "socket {} (the socket asked for)",
+        "socket {} (the caller)",
         engine.socket().display()
     );
     let (sockets, exchanges): (Vec<&str>, _) = lines.iter().partition(|line| **line == socket);

@@ -231,7 +231,7 @@ fn the_level_decides_what_is_said() {
         "{warning}config /.pocketdock/pocketdock.yaml\nGET /_ping 200 "
     )));
     assert!(
-        all.contains("\nsocket SOCKET (the socket asked for)\nGET /v1.41/containers/json"),
+        all.contains("\nsocket SOCKET (the caller)\nGET /v1.41/containers/json"),
         "{all}"
     );
     let quiet = said_at("debug", &["list", "-q"]);
