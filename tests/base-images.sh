@@ -5,14 +5,26 @@
 #   bash tests/base-images.sh debian SOCKET    debian:trixie-slim, from debootstrap: 30 s, then 2 s
 #
 # The tree debootstrap makes is kept as an archive in
-# ${XDG_CACHE_HOME:-$HOME/.cache}/pocketdock-tests, so the second time takes seconds. Loaded over
-# the engine's API (SOCKET), so the engine's own programs are not needed. Also a library: `source`
-# it and call the functions. Needs curl, tar and busybox-static; debian needs debootstrap, root or
-# sudo, and the network the first time.
+# ${XDG_CACHE_HOME:-$HOME/.cache}/pocketdock-tests, so the second time takes seconds. It trusts the
+# certificates this machine was told to trust, so that builds and sandboxes work behind a proxy
+# that reads TLS. Loaded over the engine's API (SOCKET), so the engine's own programs are not
+# needed. Also a library: `source` it and call the functions. Needs curl, tar and busybox-static;
+# debian needs debootstrap, root or sudo, and the network the first time.
 set -euo pipefail
 
 DEBIAN_SUITE=trixie
-DEBIAN_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pocketdock-tests/debian-$DEBIAN_SUITE-slim.tar
+# Where Debian keeps the certificates of this machine's own choice.
+OWN_CERTIFICATES=/usr/local/share/ca-certificates
+
+# A machine that trusts something else needs another tree.
+debian_cache() {
+    local trusted
+    trusted=$(find "$OWN_CERTIFICATES" -name '*.crt' -print0 2>/dev/null | sort -z |
+        xargs -0 -r cat | cksum) || true
+    printf '%s/pocketdock-tests/debian-%s-slim-%s.tar' "${XDG_CACHE_HOME:-$HOME/.cache}" \
+        "$DEBIAN_SUITE" "${trusted%% *}"
+}
+DEBIAN_CACHE=$(debian_cache)
 
 # debootstrap makes device files, and its tree has files only root may read.
 as_root() { # COMMAND...
@@ -80,6 +92,24 @@ slim_archive() { # TREE
         --exclude='./var/lib/apt/lists/*' .
 }
 
+# As the official slim image is set up: no manuals, and no waiting for the disk.
+configure_dpkg() { # TREE
+    as_root tee "$1/etc/dpkg/dpkg.cfg.d/slim" >/dev/null <<'SETTINGS'
+force-unsafe-io
+path-exclude /usr/share/doc/*
+path-include /usr/share/doc/*/copyright
+path-exclude /usr/share/info/*
+path-exclude /usr/share/locale/*
+path-exclude /usr/share/man/*
+SETTINGS
+}
+
+trust_own_certificates() { # TREE
+    [ -d "$OWN_CERTIFICATES" ] || return 0
+    as_root find "$OWN_CERTIFICATES" -name '*.crt' -exec cp -L -t "$1$OWN_CERTIFICATES" {} +
+    as_root chroot "$1" update-ca-certificates >&2
+}
+
 debian_archive() {
     local tree
     [ -e "$DEBIAN_CACHE" ] && return
@@ -92,6 +122,8 @@ debian_archive() {
         as_root rm -rf "$tree"
         return 1
     }
+    configure_dpkg "$tree"
+    trust_own_certificates "$tree" 2>>"$DEBIAN_CACHE.log"
     slim_archive "$tree" >"$DEBIAN_CACHE.partial"
     mv "$DEBIAN_CACHE.partial" "$DEBIAN_CACHE"
     as_root rm -rf "$tree"
