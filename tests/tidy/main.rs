@@ -369,3 +369,23 @@ fn commands_in_the_guides_exist() {
         "describe what there is: the table of commands has no such entry",
     );
 }
+
+#[test]
+fn profiles_are_the_directories_of_images() {
+    let files = text_files();
+    let directories: BTreeSet<_> = files
+        .iter()
+        .filter_map(|file| file.path.strip_prefix("images/")?.split_once('/'))
+        .map(|(directory, _)| directory)
+        .collect();
+    let profiles = pocketdock_core::list_profiles();
+    let names: BTreeSet<_> = profiles.iter().map(|profile| profile.name).collect();
+    assert_eq!(directories, names, "a directory of images/ is a profile");
+    let guide = tree::read("docs/images.md");
+    let offenders: Vec<_> = names
+        .iter()
+        .filter(|name| !guide.contains(&format!("| `{name}` |")))
+        .map(|name| (*name).to_owned())
+        .collect();
+    require(&offenders, "give the profile a row in docs/images.md");
+}
