@@ -121,10 +121,7 @@ fn verbose_names_each_request_on_stderr() {
         lines.iter().any(|line| line.starts_with("GET /_ping 200 ")),
         "{lines:?}"
     );
-    let socket = format!(
-        "socket {} (the caller)",
-        engine.socket().display()
-    );
+    let socket = format!("socket {} (the caller)", engine.socket().display());
     let (sockets, exchanges): (Vec<&str>, _) = lines.iter().partition(|line| **line == socket);
     assert_eq!(sockets.len(), 1, "{lines:?}");
     assert!(

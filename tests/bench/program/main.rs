@@ -15,6 +15,8 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod copies;
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -51,12 +53,14 @@ fn main() {
     let name = sandboxes[0].name();
     let words = (["run", name, "true"], ["exec", name, "true"]);
     let run = Pair::new(&settings, &words.0, &words.1);
-    run.tell_time(30);
+    run.tell_time(30, Bound::Unbound);
     run.tell_cpu(100, Bound::Unbound);
     run.tell_peak(10, Bound::Unbound);
 
     let noise = sandboxes[0].run("head -c 67108864 /dev/urandom >/home/sandbox/noise");
     assert!(noise.unwrap().ok());
+    copies::measure(&settings, name);
+
     sandboxes[0].snapshot(IMAGE).unwrap();
     export(&settings);
     images::remove(engine.client(), IMAGE).unwrap();
@@ -162,7 +166,7 @@ impl<'a> Pair<'a> {
         self.tell("peak memory", mebibytes, &costs, bound);
     }
 
-    fn tell_time(&self, rounds: usize) {
+    fn tell_time(&self, rounds: usize, bound: Bound) {
         let (mut ours, mut theirs) = self.commands();
         let time = |command: &mut Command| {
             seconds(|| assert!(silenced(command).status().unwrap().success()))
@@ -171,7 +175,7 @@ impl<'a> Pair<'a> {
             self.settings.rounds(rounds),
             &mut [&mut || time(&mut ours), &mut || time(&mut theirs)],
         );
-        self.tell("elapsed time", milliseconds, &costs, Bound::Unbound);
+        self.tell("elapsed time", milliseconds, &costs, bound);
     }
 
     fn tell(&self, what: &str, show: impl Fn(f64) -> String, costs: &[Vec<f64>], bound: Bound) {
