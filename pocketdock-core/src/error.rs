@@ -204,6 +204,15 @@ pub enum Error {
         /// What is wrong with them.
         message: String,
     },
+    /// A sandbox could not be rebooted and is not as it was before.
+    NotRestored {
+        /// The sandbox.
+        container: String,
+        /// Why it could not be rebooted.
+        failure: Box<Error>,
+        /// Why it could not be put back.
+        reason: Box<Error>,
+    },
     /// The operating system failed a call.
     Io {
         /// What was being done, as a phrase that follows "cannot".
@@ -264,6 +273,7 @@ impl Error {
             Error::Config { .. } => "config",
             Error::Engine { .. } => "engine",
             Error::Protocol { .. } => "protocol",
+            Error::NotRestored { .. } => "not_restored",
             Error::Io { .. } => "io",
         }
     }
@@ -442,6 +452,17 @@ impl Error {
                 write!(f, "the session has ended with exit code {code}")
             }
             Error::SessionClosed { exit_code: None } => f.write_str("the session has ended"),
+            Error::NotRestored {
+                container,
+                failure,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "'{container}' was not rebooted ({failure}) and could not be put back as it \
+                     was: {reason}"
+                )
+            }
             Error::PoolClosed => f.write_str("the pool has been shut down"),
             other => f.write_str(other.code()),
         }
@@ -458,6 +479,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io { source, .. } => Some(source),
+            Error::NotRestored { failure, .. } => Some(failure.as_ref()),
             _ => None,
         }
     }

@@ -27,6 +27,7 @@ mod negotiation;
 mod pool;
 mod process;
 mod projects;
+mod reboot;
 mod refusals;
 mod replies;
 mod run;

@@ -45,6 +45,7 @@ mod network;
 mod output;
 mod pool;
 mod processes;
+mod reboot;
 mod runner;
 mod session_cases;
 mod sessions;

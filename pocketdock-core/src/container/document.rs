@@ -9,6 +9,7 @@ use crate::container::labels;
 use crate::container::options::CreateOptions;
 use crate::container::plan::Plan;
 use crate::container::specs::{Device, Tmpfs};
+use crate::wire::json;
 use crate::wire::value::Value;
 
 impl CreateOptions {
@@ -29,6 +30,7 @@ impl CreateOptions {
             (labels::PROJECT, self.project.clone()),
             (labels::PROFILE, plan.profile.map(str::to_owned)),
             (labels::OWNER, owner),
+            (labels::ASKED, self.asked(plan)),
             (
                 labels::TIMEOUT,
                 self.timeout.map(|timeout| timeout.as_millis().to_string()),
@@ -101,10 +103,6 @@ impl CreateOptions {
     }
 
     fn host_config(&self, plan: &Plan, init: bool, home: Option<&str>) -> Value {
-        let mut cap_drop = self.cap_drop.clone();
-        if self.hardened && !cap_drop.iter().any(|name| name == "ALL") {
-            cap_drop.push("ALL".to_owned());
-        }
         let network = if plan.network { "default" } else { "none" };
         let mut config = vec![
             ("Init", Value::from(init)),
@@ -118,19 +116,14 @@ impl CreateOptions {
                 "ReadonlyRootfs",
                 Value::from(self.read_only || self.hardened),
             ),
-            ("CapDrop", Value::from(cap_drop)),
-            ("CapAdd", Value::from(self.cap_add.clone())),
             (
                 "Mounts",
                 Value::Array(plan.volumes.iter().map(mount).collect()),
             ),
-            (
-                "Devices",
-                Value::Array(plan.devices.iter().map(device).collect()),
-            ),
             ("PortBindings", self.port_bindings()),
             ("Tmpfs", tmpfs(&self.tmpfs_mounts(home))),
         ];
+        config.extend(self.rights(plan));
         // Zero means no limit here and something else to some engines.
         let pids = self.pids();
         let limits = [
@@ -145,6 +138,27 @@ impl CreateOptions {
                 .map(|(k, n)| (k, n.into())),
         );
         Value::object(config)
+    }
+
+    /// Capabilities and devices, which engines tell otherwise than they were asked for them.
+    fn rights(&self, plan: &Plan) -> [(&'static str, Value); 3] {
+        let mut cap_drop = self.cap_drop.clone();
+        if self.hardened && !cap_drop.iter().any(|name| name == "ALL") {
+            cap_drop.push("ALL".to_owned());
+        }
+        let devices = plan.devices.iter().map(device).collect();
+        [
+            ("CapDrop", Value::from(cap_drop)),
+            ("CapAdd", Value::from(self.cap_add.clone())),
+            ("Devices", Value::Array(devices)),
+        ]
+    }
+
+    /// The same for a label; none if nothing was asked for.
+    fn asked(&self, plan: &Plan) -> Option<String> {
+        let given = |(_, value): &(&str, Value)| value.as_array() != Some(&[]);
+        let given: Vec<_> = self.rights(plan).into_iter().filter(given).collect();
+        (!given.is_empty()).then(|| json::to_string(&Value::object(given)))
     }
 
     fn port_bindings(&self) -> Value {

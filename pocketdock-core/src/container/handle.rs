@@ -6,8 +6,8 @@
 //! carries its dead owner's label, by which it is found later.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::container::callbacks::Callbacks;
@@ -15,6 +15,7 @@ use crate::container::kill::Marks;
 use crate::container::labels;
 use crate::container::options::{CreateOptions, DEFAULT_TIMEOUT};
 use crate::container::plan::{Plan, checked_reference};
+use crate::container::replica;
 use crate::container::target::Target;
 use crate::container::tmpfs;
 use crate::engine::client::Client;
@@ -64,6 +65,51 @@ struct Inner {
     callbacks: Arc<Callbacks>,
     /// Whether the sandbox is removed with the last handle.
     guarded: AtomicBool,
+    /// What a reboot has put in this one's place; every clone of the handle follows.
+    successor: OnceLock<Arc<Inner>>,
+}
+
+/// A container that has not taken its predecessor's place yet. It is not guarded.
+#[derive(Debug)]
+pub(super) struct Heir(Inner);
+
+impl Inner {
+    /// From what the engine says of a container, if it is one of ours.
+    fn read(engine: &Engine, asked: &str, found: &Value) -> Result<Self> {
+        let all = crate::engine::types::labels(found.at(&["Config", "Labels"]));
+        let label = |name: &str| {
+            all.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.as_str())
+        };
+        if label(labels::MANAGED) != Some("true") {
+            return Err(Error::NotManaged {
+                container: asked.to_owned(),
+            });
+        }
+        let timeout = label(labels::TIMEOUT).and_then(|text| digits::decimal(text.as_bytes()));
+        let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
+        let id = found.str_at(&["Id"]).unwrap_or(asked);
+        let name = found
+            .str_at(&["Name"])
+            .unwrap_or(asked)
+            .trim_start_matches('/');
+        Ok(Inner {
+            engine: engine.clone(),
+            id: id.into(),
+            name: name.to_owned(),
+            image: found
+                .str_at(&["Config", "Image"])
+                .unwrap_or_default()
+                .to_owned(),
+            timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
+            labels: all,
+            warnings: Vec::new(),
+            callbacks: Arc::default(),
+            guarded: AtomicBool::new(false),
+            successor: OnceLock::new(),
+        })
+    }
 }
 
 impl Drop for Inner {
@@ -154,6 +200,7 @@ impl Engine {
             warnings: created.warnings,
             callbacks: Arc::default(),
             guarded: AtomicBool::new(true),
+            successor: OnceLock::new(),
         };
         containers::start(client, &inner.id).map_err(|error| no_such_user(error, options))?;
         let lost = lost_controls(client, &inner.id, &options.controls(plan))?;
@@ -278,70 +325,66 @@ fn lost_controls(
 impl Container {
     /// A handle from what the engine says of a container, if it is one of ours.
     pub(crate) fn from_inspected(engine: &Engine, asked: &str, found: &Value) -> Result<Self> {
-        let all = crate::engine::types::labels(found.at(&["Config", "Labels"]));
-        let label = |name: &str| {
-            all.iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.as_str())
-        };
-        if label(labels::MANAGED) != Some("true") {
-            return Err(Error::NotManaged {
-                container: asked.to_owned(),
-            });
-        }
-        let timeout = label(labels::TIMEOUT).and_then(|text| digits::decimal(text.as_bytes()));
-        let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
-        let id = found.str_at(&["Id"]).unwrap_or(asked);
-        let name = found
-            .str_at(&["Name"])
-            .unwrap_or(asked)
-            .trim_start_matches('/');
-        Ok(Container {
-            inner: Arc::new(Inner {
-                engine: engine.clone(),
-                id: id.into(),
-                name: name.to_owned(),
-                image: found
-                    .str_at(&["Config", "Image"])
-                    .unwrap_or_default()
-                    .to_owned(),
-                timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
-                labels: all,
-                warnings: Vec::new(),
-                callbacks: Arc::default(),
-                guarded: AtomicBool::new(false),
-            }),
+        Inner::read(engine, asked, found).map(|inner| Container {
+            inner: Arc::new(inner),
         })
+    }
+
+    /// What stands behind the handle now.
+    fn inner(&self) -> &Arc<Inner> {
+        let mut inner = &self.inner;
+        while let Some(successor) = inner.successor.get() {
+            inner = successor;
+        }
+        inner
+    }
+
+    /// A container that is to take this one's place, from what the engine says of it.
+    pub(super) fn heir(&self, found: &Value, warnings: Vec<String>) -> Result<Heir> {
+        let own = self.inner();
+        let mut inner = Inner::read(&own.engine, &own.name, found)?;
+        inner.warnings = warnings;
+        inner.callbacks = Arc::clone(&own.callbacks);
+        Ok(Heir(inner))
+    }
+
+    /// Lets every clone of this handle lead to the container that has taken its place. The guard
+    /// passes to it.
+    pub(super) fn succeed(&self, heir: Heir) {
+        let own = self.inner();
+        let guarded = own.guarded.swap(false, Ordering::AcqRel);
+        heir.0.guarded.store(guarded, Ordering::Release);
+        let _first = own.successor.set(Arc::new(heir.0));
     }
 
     /// The engine's ID of the container.
     #[must_use]
     pub fn container_id(&self) -> &str {
-        &self.inner.id
+        &self.inner().id
     }
 
     /// Its name, here and on the engine.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.inner().name
     }
 
     /// The socket of its engine.
     #[must_use]
     pub fn socket_path(&self) -> &Path {
-        self.inner.engine.socket_path()
+        self.inner().engine.socket_path()
     }
 
     /// Its engine.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        &self.inner.engine
+        &self.inner().engine
     }
 
     /// The image it was made from, as it was asked for.
     #[must_use]
     pub fn image(&self) -> &str {
-        &self.inner.image
+        &self.inner().image
     }
 
     /// Whether it is meant to be stopped and resumed.
@@ -379,13 +422,13 @@ impl Container {
     /// ```
     #[must_use]
     pub fn warnings(&self) -> &[String] {
-        &self.inner.warnings
+        &self.inner().warnings
     }
 
     /// How long a command may take unless it says otherwise; `None` is no limit.
     #[must_use]
     pub fn command_timeout(&self) -> Option<Duration> {
-        self.inner.timeout
+        self.inner().timeout
     }
 
     /// Whether that limit was asked for when the sandbox was made, and is not just the default.
@@ -395,26 +438,26 @@ impl Container {
     }
 
     fn label(&self, name: &str) -> Option<&str> {
-        let mut labels = self.inner.labels.iter();
+        let mut labels = self.inner().labels.iter();
         labels
             .find(|(key, value)| key == name && !value.is_empty())
             .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn client(&self) -> &Client {
-        self.inner.engine.client()
+        self.inner().engine.client()
     }
 
     pub(crate) fn callbacks(&self) -> Arc<Callbacks> {
-        Arc::clone(&self.inner.callbacks)
+        Arc::clone(&self.inner().callbacks)
     }
 
     pub(crate) fn target(&self, user: Option<String>, marks: Marks) -> Target {
         Target {
             client: self.client().clone(),
-            kind: self.inner.engine.kind(),
-            container: Arc::clone(&self.inner.id),
-            name: self.inner.name.as_str().into(),
+            kind: self.inner().engine.kind(),
+            container: Arc::clone(&self.inner().id),
+            name: self.inner().name.as_str().into(),
             exec_id: String::new(),
             user,
             marks,
@@ -435,7 +478,7 @@ impl Container {
     ///
     /// [`Error::Engine`] and the errors of the connection. A sandbox that is gone does not run.
     pub fn is_running(&self) -> Result<bool> {
-        match containers::inspect(self.client(), &self.inner.id) {
+        match containers::inspect(self.client(), &self.inner().id) {
             Ok(found) => Ok(found.bool_at(&["State", "Running"]).unwrap_or_default()),
             Err(Error::ContainerNotFound { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -460,16 +503,20 @@ impl Container {
     ///
     /// [`Error::ContainerNotFound`], [`Error::Engine`].
     pub fn stop(&self) -> Result<()> {
-        let found = containers::inspect(self.client(), &self.inner.id)?;
+        let found = containers::inspect(self.client(), &self.inner().id)?;
         if found.str_at(&["State", "Status"]) == Some("paused") {
             // Podman refuses to stop a paused container.
-            containers::unpause(self.client(), &self.inner.id)?;
+            containers::unpause(self.client(), &self.inner().id)?;
         }
+        containers::stop(self.client(), &self.inner().id, Self::grace(&found))
+    }
+
+    /// How long its processes may take to end when it is stopped.
+    pub(super) fn grace(found: &Value) -> Duration {
         let seconds = found
             .u64_at(&["Config", "StopTimeout"])
             .filter(|&seconds| 0 < seconds);
-        let grace = seconds.map_or(COMMAND_GRACE, Duration::from_secs);
-        containers::stop(self.client(), &self.inner.id, grace)
+        seconds.map_or(COMMAND_GRACE, Duration::from_secs)
     }
 
     /// Starts it if it is stopped, lets it run on if it is paused.
@@ -489,11 +536,14 @@ impl Container {
     ///
     /// [`Error::ContainerNotFound`], [`Error::PortInUse`], [`Error::Engine`].
     pub fn resume(&self) -> Result<()> {
-        let found = containers::inspect(self.client(), &self.inner.id)?;
-        match found.str_at(&["State", "Status"]) {
-            Some("paused") => containers::unpause(self.client(), &self.inner.id),
-            _ => containers::start(self.client(), &self.inner.id),
+        let found = containers::inspect(self.client(), &self.inner().id)?;
+        if found.str_at(&["State", "Status"]) == Some("paused") {
+            return containers::unpause(self.client(), &self.inner().id);
         }
+        containers::start(self.client(), &self.inner().id)?;
+        // What lies in memory was mounted anew.
+        let mounts = replica::tmpfs(&found);
+        tmpfs::set_modes(self.client(), &self.inner().id, &mounts).map(drop)
     }
 
     /// Stops and removes it, whatever its state; with `force` it is killed without being asked.
@@ -518,8 +568,8 @@ impl Container {
                 Err(error) => return Err(error),
             }
         }
-        remove(self.client(), &self.inner.id)?;
-        self.inner.guarded.store(false, Ordering::Release);
+        remove(self.client(), &self.inner().id)?;
+        self.inner().guarded.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -528,6 +578,6 @@ impl Container {
     /// It keeps the label of its owner, so that it is found as an orphan once this process has
     /// ended; create it with [`CreateOptions::keep`] if it is meant to stay.
     pub fn leave(&self) {
-        self.inner.guarded.store(false, Ordering::Release);
+        self.inner().guarded.store(false, Ordering::Release);
     }
 }

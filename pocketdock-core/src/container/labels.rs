@@ -23,6 +23,9 @@ pub const CREATED_AT: &str = "pocketdock.created-at";
 pub const TIMEOUT: &str = "pocketdock.timeout";
 /// The process that guards it, as boot ID, process ID and start time; none if it is kept.
 pub const OWNER: &str = "pocketdock.owner";
+/// What of the engine's `HostConfig` has to be asked for again as it was, where engines tell it
+/// otherwise: a JSON object with `CapAdd`, `CapDrop` and `Devices`, as far as they were given.
+pub const ASKED: &str = "pocketdock.asked";
 /// After how many seconds it removes itself.
 pub const TTL: &str = "pocketdock.ttl";
 

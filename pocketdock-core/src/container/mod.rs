@@ -11,6 +11,7 @@
 //! patience                          whether somebody still waits for a result
 //! attached                          an exec instance from its start to its true end
 //! handle, lifecycle                 the sandbox itself
+//! replica, reboot                   the sandbox once more, in its own place
 //! ring, callbacks                   where output of a detached process goes
 //! exec, stream, process, terminal   a command in it: blocking, as it goes, detached, on a tty
 //! session, runner                   a shell that stays: with its state, or afresh each time
@@ -65,6 +66,8 @@ pub mod info;
 pub mod lifecycle;
 pub mod pool;
 pub mod process;
+pub(crate) mod reboot;
+mod replica;
 pub mod session;
 pub mod snapshot;
 pub mod transfer;

@@ -228,6 +228,21 @@ pub fn unpause(client: &Client, container: &str) -> Result<()> {
     )
 }
 
+/// Freezes the processes of a running container.
+///
+/// Engine endpoint: `POST /containers/{id}/pause`.
+///
+/// # Errors
+///
+/// [`Error::ContainerNotFound`], or [`Error::Engine`] if it does not run or cannot be paused.
+pub fn pause(client: &Client, container: &str) -> Result<()> {
+    done(
+        client,
+        container,
+        &client.call(Call::new(Method::Post, path(container, "pause")))?,
+    )
+}
+
 /// Removes a container together with its anonymous volumes; `force` kills it first.
 ///
 /// Engine endpoint: `DELETE /containers/{id}?v=1&force={force}`.
