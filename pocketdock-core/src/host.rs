@@ -76,6 +76,9 @@ impl Environment {
     }
 }
 
+/// As much of a boot's name as tells it from others of the same host.
+const BOOT_TAG_LEN: usize = 8;
+
 /// A process that can be told from every other one, before and after it, on every boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessIdentity {
@@ -85,6 +88,20 @@ pub(crate) struct ProcessIdentity {
     pub(crate) pid: u32,
     /// When it began, in clock ticks since boot: tells a reused ID.
     pub(crate) start_ticks: u64,
+    /// Where the process ID counts: a container has IDs of its own on the same boot.
+    pub(crate) namespace: Option<u64>,
+}
+
+/// What can be said about a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It lives.
+    Alive,
+    /// It has ended. One that nobody has waited for has, too.
+    Dead,
+    /// It cannot be seen from here: another host, an earlier boot, another container, or a system
+    /// that hides the processes of others.
+    Unknown,
 }
 
 impl ProcessIdentity {
@@ -95,31 +112,84 @@ impl ProcessIdentity {
             boot_id: boot_id()?,
             pid,
             start_ticks: start_ticks(pid)?,
+            namespace: namespace(),
         })
     }
 
     /// The identity that was written with `Display`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split(' ');
+        let number = |field: &str| digits::decimal(field.as_bytes());
         let identity = ProcessIdentity {
             boot_id: fields.next()?.to_owned(),
-            pid: u32::try_from(digits::decimal(fields.next()?.as_bytes())?).ok()?,
-            start_ticks: digits::decimal(fields.next()?.as_bytes())?,
+            pid: u32::try_from(number(fields.next()?)?).ok()?,
+            start_ticks: number(fields.next()?)?,
+            namespace: match fields.next() {
+                Some(field) => Some(number(field)?),
+                None => None,
+            },
         };
         fields.next().is_none().then_some(identity)
     }
 
-    /// Whether this very process still lives on this host. One that has ended and that nobody
-    /// has waited for does not.
+    /// It in a form that can be part of a name.
+    pub(crate) fn tag(&self) -> String {
+        let boot: String = self.boot_id.chars().take(BOOT_TAG_LEN).collect();
+        let namespace = self.namespace.unwrap_or_default();
+        format!("{boot}-{}-{}-{namespace}", self.pid, self.start_ticks)
+    }
+
+    /// The identity of a [`tag`](Self::tag), if it is of this boot.
+    pub(crate) fn parse_tag(tag: &str) -> Option<Self> {
+        let boot_id = boot_id()?;
+        let mut fields = tag.split('-');
+        let is_ours = boot_id.get(..BOOT_TAG_LEN) == fields.next();
+        let mut number = || digits::decimal(fields.next()?.as_bytes());
+        let identity = ProcessIdentity {
+            pid: u32::try_from(number()?).ok()?,
+            start_ticks: number()?,
+            namespace: number().filter(|namespace| *namespace != 0),
+            boot_id,
+        };
+        (is_ours && fields.next().is_none()).then_some(identity)
+    }
+
+    /// Whether this very process still lives.
+    pub(crate) fn life(&self) -> Life {
+        let elsewhere = self.namespace.is_some() && self.namespace != namespace();
+        if boot_id().as_ref() != Some(&self.boot_id) || elsewhere {
+            return Life::Unknown;
+        }
+        match start_ticks(self.pid) {
+            Some(ticks) if ticks == self.start_ticks => Life::Alive,
+            Some(_) => Life::Dead,
+            // Whoever cannot see the first process cannot see others, either.
+            None if start_ticks(1).is_none() => Life::Unknown,
+            None => Life::Dead,
+        }
+    }
+
+    /// Whether this very process is known to live.
     pub(crate) fn is_alive(&self) -> bool {
-        boot_id().as_ref() == Some(&self.boot_id) && start_ticks(self.pid) == Some(self.start_ticks)
+        self.life() == Life::Alive
     }
 }
 
 impl std::fmt::Display for ProcessIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {}", self.boot_id, self.pid, self.start_ticks)
+        write!(f, "{} {} {}", self.boot_id, self.pid, self.start_ticks)?;
+        match self.namespace {
+            Some(namespace) => write!(f, " {namespace}"),
+            None => Ok(()),
+        }
     }
+}
+
+/// The inode of the namespace of our process IDs, out of `pid:[4026531836]`.
+fn namespace() -> Option<u64> {
+    let link = fs::read_link("/proc/self/ns/pid").ok()?;
+    let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
+    digits::decimal(number.as_bytes())
 }
 
 fn boot_id() -> Option<String> {
@@ -186,18 +256,35 @@ mod tests {
         let own = ProcessIdentity::own().unwrap();
         assert_eq!(ProcessIdentity::parse(&own.to_string()), Some(own.clone()));
         assert!(own.is_alive());
+        assert_eq!(ProcessIdentity::parse_tag(&own.tag()), Some(own.clone()));
+        assert_eq!(ProcessIdentity::parse_tag("00000000-1-1-0"), None);
         let reused = ProcessIdentity {
             start_ticks: own.start_ticks + 1,
             ..own.clone()
         };
-        let rebooted = ProcessIdentity {
-            boot_id: "another".to_owned(),
-            ..own
-        };
-        assert!(!reused.is_alive() && !rebooted.is_alive());
-        for text in ["", "a 1", "a x 1", "a 1 1 1"] {
+        assert_eq!(reused.life(), Life::Dead);
+        for text in ["", "a 1", "a x 1", "a 1 1 x", "a 1 1 1 1"] {
             assert_eq!(ProcessIdentity::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_from_here_is_not_called_dead() {
+        let own = ProcessIdentity::own().unwrap();
+        let rebooted = ProcessIdentity {
+            boot_id: "another".to_owned(),
+            ..own.clone()
+        };
+        let contained = ProcessIdentity {
+            namespace: own.namespace.map(|namespace| namespace + 1),
+            start_ticks: own.start_ticks + 1,
+            ..own
+        };
+        assert_eq!(
+            (rebooted.life(), contained.life()),
+            (Life::Unknown, Life::Unknown)
+        );
+        assert!(!rebooted.is_alive());
     }
 
     #[test]

@@ -126,16 +126,14 @@ pub use container::handle::Container;
 pub use container::info::{ContainerInfo, ProcessInfo, PublishedPort};
 pub use container::input::Stdin;
 pub use container::kill::{Scope, Signal, UnknownSignal};
-pub use container::lifecycle::{
-    ContainerListItem, ListFilter, create_new_container, destroy_container, get_version,
-    list_containers, resume_container, stop_container,
-};
+pub use container::lifecycle::{ContainerListItem, ListFilter, get_version};
 pub use container::options::CreateOptions;
 pub use container::output::StreamKind;
 pub use container::pool::{ContainerPool, PooledContainer};
 pub use container::process::Process;
 pub use container::profile::{ProfileInfo, list_profiles, resolve_profile};
 pub use container::progress::Progress;
+pub use container::record::RecordKind;
 pub use container::result::{End, ExecResult};
 pub use container::ring::BufferSnapshot;
 pub use container::runner::{Runner, RunnerExec};
@@ -146,9 +144,18 @@ pub use container::terminal::{Terminal, TerminalHandle, TerminalSize};
 pub use engine::{Engine, EngineKind, EngineOptions};
 pub use error::{Error, PartialOutput, Result};
 pub use project::config::{Config, ConfigWarning, LogLevel, Origin};
-pub use project::instance::{HistoryEntry, Instance, RecordKind, Recording};
+pub use project::description::Description;
+pub use project::doctor::{DoctorReport, EngineReport, Problem, doctor, repair};
+pub use project::history::HistoryEntry;
+pub use project::instance::Instance;
+pub use project::lifecycle::{
+    create_new_container, destroy_container, list_containers, resume_container, stop_container,
+};
 pub use project::log::{LogLine, LogReader, LogWriter};
+pub use project::prune::{PruneOptions, PruneReason, PruneReport, Pruned, prune};
+pub use project::recording::Recording;
 pub use project::root::{InitReport, Project, find_project_root, init_project};
+pub use project::status::ProjectStatus;
 
 /// The version of this crate, the same as the manifest's (a test compares them).
 const VERSION: &str = "0.1.0";

@@ -20,6 +20,7 @@ mod files;
 mod fuzz;
 mod guard;
 mod init;
+mod instances;
 mod ladder;
 mod life;
 mod model;

@@ -3,8 +3,10 @@
 //! It answers every request as a healthy engine does, unless the test gives another [`Reply`] for
 //! a [`Kind`] of request. What a command writes and how it ends is the test's to say.
 
+use std::path::Path;
 use std::sync::Mutex;
 
+use pocketdock_core::host::Environment;
 use pocketdock_core::{Container, CreateOptions, Engine, EngineOptions};
 
 use crate::support::fake_engine::{FakeEngine, Reply};
@@ -121,8 +123,12 @@ pub(crate) fn kinds(fake: &FakeEngine) -> Vec<Kind> {
 
 /// The engine behind a fake one.
 pub(crate) fn engine_of(fake: &FakeEngine) -> Engine {
+    let mut environment = Environment::default();
+    // Instances lie beside the socket, and go with it.
+    environment.state_home = fake.socket().parent().map(Path::to_owned);
     EngineOptions::new()
         .socket(fake.socket())
+        .environment(environment)
         .timeout(PATIENCE)
         .connect()
         .unwrap()

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use pocketdock_core::engine::client::Client;
 use pocketdock_core::engine::containers;
+use pocketdock_core::host::Environment;
 use pocketdock_core::wire::value::Value;
-use pocketdock_core::{Container, CreateOptions, Engine, EngineKind};
+use pocketdock_core::{Container, CreateOptions, Engine, EngineKind, EngineOptions};
 
 /// The label of every container that this process makes; its value is the process ID.
 const LABEL: &str = "pocketdock-live";
@@ -211,7 +212,13 @@ impl Setting {
         };
         let variable = |name| env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
         let socket = PathBuf::from(variable("POCKETDOCK_TEST_SOCKET"));
-        let engine = Engine::at(&socket).expect("reach the engine under test");
+        let mut environment = Environment::read();
+        environment.state_home = Some(state_home());
+        environment.working_dir = Some(env::temp_dir());
+        let options = EngineOptions::new()
+            .socket(&socket)
+            .environment(environment);
+        let engine = options.connect().expect("reach the engine under test");
         assert_eq!(engine.kind().to_string(), kind, "another engine answers");
         Some(Setting {
             engine,
@@ -226,6 +233,11 @@ fn running() -> MutexGuard<'static, u32> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Where this process keeps instances.
+pub(crate) fn state_home() -> PathBuf {
+    env::temp_dir().join(format!("pd-live-state-{}", run_id()))
+}
+
 fn run_id() -> String {
     std::process::id().to_string()
 }
@@ -238,6 +250,7 @@ fn assert_nothing_left(setting: &Setting) {
         let found = found.expect("list containers").into_iter();
         found.map(|container| container.name).collect()
     });
+    let _never_made = fs::remove_dir_all(state_home());
     eventually_none("threads", library_threads);
     eventually_none("sockets", open_sockets);
     eventually_none("files", scratch_files);

@@ -46,6 +46,7 @@ mod output;
 mod pool;
 mod processes;
 mod reboot;
+mod records;
 mod runner;
 mod session_cases;
 mod sessions;

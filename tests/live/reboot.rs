@@ -26,7 +26,8 @@ fn as_it_is_it_keeps_its_files_and_loses_its_processes() {
     let options = live.options().tmpfs(Tmpfs::new("/home/sandbox"));
     let sandbox = live.create(&options.user("1000:1000"));
     let id = sandbox.container_id().to_owned();
-    let looks = "cat /tmp/file; stat -c %a /home/sandbox; ls /home/sandbox | wc -l; ps | grep -c '[s]leep 9'";
+    let looks = "cat /tmp/file; stat -c %a /home/sandbox; ls /home/sandbox | wc -l; \
+        ps | grep -c '[s]leep 9'";
     says(&sandbox, "echo kept >/tmp/file; >/home/sandbox/lost");
     let sleeper = sandbox.exec("sleep 999").detach().unwrap();
     for status in ["running", "paused", "exited"] {
@@ -95,9 +96,11 @@ fn looks(live: &Live, sandbox: &Container) -> Vec<(String, String)> {
     ];
     let engine = paths.map(|path| (path.join("."), format!("{:?}", found.at(path))));
     let lines = [
-        "grep -E 'Cap(Eff|Bnd|Prm)|NoNewPrivs' /proc/self/status; id; pwd; env | grep -vE 'HOSTNAME|EXEC_ID' | sort",
-        "grep -E ' (/data|/scratch) ' /proc/mounts | cut -d' ' -f2-4 | sort; ls /proc/sys/net/ipv4/conf",
-        "cat /data/file; echo x >/data/new; echo x >/etc/new; echo x >/dev/mine; head -c1 /dev/mine | wc -c",
+        "grep -E 'Cap(Eff|Bnd|Prm)|NoNewPrivs' /proc/self/status; id; pwd",
+        "env | grep -vE 'HOSTNAME|EXEC_ID' | sort; ls /proc/sys/net/ipv4/conf",
+        "grep -E ' (/data|/scratch) ' /proc/mounts | cut -d' ' -f2-4 | sort",
+        "cat /data/file; echo x >/data/new; echo x >/etc/new; echo x >/dev/mine",
+        "head -c1 /dev/mine | wc -c",
     ];
     let inside = lines.map(|line| (line.to_owned(), says(sandbox, line)));
     engine.into_iter().chain(inside).collect()

@@ -179,6 +179,11 @@ impl AsyncContainer {
         self.operation(move |container| container.snapshot(&image))
     }
 
+    /// As [`Container::reboot`].
+    pub fn reboot(&self, fresh: bool) -> Operation<()> {
+        self.operation(move |container| container.reboot(fresh))
+    }
+
     /// As [`Container::shutdown`].
     pub fn shutdown(&self, force: bool) -> Operation<()> {
         self.operation(move |container| container.shutdown(force))

@@ -9,11 +9,14 @@ use crate::async_::operation::Operation;
 use crate::container::build::BuildOptions;
 use crate::container::context::BuildContext;
 use crate::container::handle::Container;
-use crate::container::lifecycle::{self, ContainerListItem, ListFilter};
+use crate::container::lifecycle::{ContainerListItem, ListFilter};
 use crate::container::options::CreateOptions;
 use crate::container::profile::ProfileInfo;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::project::doctor::{self, DoctorReport};
+use crate::project::lifecycle;
+use crate::project::prune::{self, PruneOptions, PruneReport};
 
 /// A container engine that has answered: [`Engine`] with calls that do not block.
 ///
@@ -91,6 +94,24 @@ impl AsyncEngine {
     pub fn destroy(&self, name: &str) -> Operation<()> {
         let name = name.to_owned();
         self.operation(move |engine| engine.destroy(&name))
+    }
+
+    /// As [`Engine::prune`].
+    pub fn prune(&self, options: &PruneOptions) -> Operation<PruneReport> {
+        let options = options.clone();
+        self.operation(move |engine| engine.prune(&options))
+    }
+
+    /// As [`Engine::doctor`].
+    pub fn doctor(&self, root: Option<&Path>) -> Operation<DoctorReport> {
+        let root = root.map(Path::to_owned);
+        self.operation(move |engine| Ok(engine.doctor(root.as_deref())))
+    }
+
+    /// As [`Engine::repair`].
+    pub fn repair(&self, root: Option<&Path>) -> Operation<DoctorReport> {
+        let root = root.map(Path::to_owned);
+        self.operation(move |engine| Ok(engine.repair(root.as_deref())))
     }
 
     /// As [`Engine::build`]; `on_output` is called on the thread of the future. Dropping the future
@@ -222,6 +243,18 @@ pub fn stop_container(name: &str) -> Operation<()> {
 pub fn destroy_container(name: &str) -> Operation<()> {
     let name = name.to_owned();
     Operation::new(move || lifecycle::destroy_container(&name))
+}
+
+/// As [`crate::prune`].
+pub fn prune(options: &PruneOptions) -> Operation<PruneReport> {
+    let options = options.clone();
+    Operation::new(move || prune::prune(&options))
+}
+
+/// As [`crate::doctor`].
+pub fn doctor(root: Option<&Path>) -> Operation<DoctorReport> {
+    let root = root.map(Path::to_owned);
+    Operation::new(move || Ok(doctor::doctor(root.as_deref())))
 }
 
 /// A call that makes a sandbox, which is removed if nobody takes it.

@@ -64,8 +64,8 @@ mod files;
 
 pub use container::{AsyncContainer, AsyncExec};
 pub use engine::{
-    AsyncEngine, create_new_container, destroy_container, list_containers, resume_container,
-    stop_container,
+    AsyncEngine, create_new_container, destroy_container, doctor, list_containers, prune,
+    resume_container, stop_container,
 };
 pub use operation::Operation;
 pub use orphans::settle;

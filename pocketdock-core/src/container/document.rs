@@ -12,6 +12,12 @@ use crate::container::specs::{Device, Tmpfs};
 use crate::wire::json;
 use crate::wire::value::Value;
 
+/// Ends once no command has run for a while; see there.
+const IDLE_SCRIPT: &str = include_str!("idle.sh");
+
+/// The longest time between two looks at what runs, in seconds.
+const IDLE_INTERVAL_MAX: u64 = 30;
+
 impl CreateOptions {
     /// The labels that make the container ours, and the caller's own.
     fn all_labels(&self, plan: &Plan) -> Value {
@@ -26,7 +32,12 @@ impl CreateOptions {
         } else {
             labels::owner()
         };
+        let data_path = self.data_path.as_ref();
         let optional = [
+            (
+                labels::DATA_PATH,
+                data_path.map(|dir| dir.to_string_lossy().into_owned()),
+            ),
             (labels::PROJECT, self.project.clone()),
             (labels::PROFILE, plan.profile.map(str::to_owned)),
             (labels::OWNER, owner),
@@ -96,10 +107,15 @@ impl CreateOptions {
 
     /// A first process that does nothing, for as long as the sandbox may live.
     fn placeholder(&self) -> Vec<String> {
-        let time = self
-            .ttl
-            .map_or("infinity".to_owned(), |ttl| whole_seconds(ttl).to_string());
-        vec!["sleep".to_owned(), time]
+        let ttl = self.ttl.map(whole_seconds);
+        let Some(idle) = self.idle_timeout.map(whole_seconds) else {
+            let time = ttl.map_or("infinity".to_owned(), |ttl| ttl.to_string());
+            return vec!["sleep".to_owned(), time];
+        };
+        let interval = (idle / 4).clamp(1, IDLE_INTERVAL_MAX);
+        let numbers = [idle, interval, ttl.unwrap_or_default()].map(|n| n.to_string());
+        let script = ["sh", "-c", IDLE_SCRIPT, "pocketdock-idle"].map(str::to_owned);
+        script.into_iter().chain(numbers).collect()
     }
 
     fn host_config(&self, plan: &Plan, init: bool, home: Option<&str>) -> Value {

@@ -9,6 +9,7 @@ use crate::container::helper;
 use crate::container::input::Stdin;
 use crate::container::kill::Marks;
 use crate::container::output::StreamKind;
+use crate::container::record::{self, Record, RecordKind};
 use crate::container::result::ExecResult;
 use crate::container::target::Target;
 use crate::engine::exec::ExecConfig;
@@ -49,6 +50,7 @@ pub struct Exec {
     workdir: Option<String>,
     user: Option<String>,
     stdin: Option<Stdin>,
+    unrecorded: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +100,7 @@ impl Container {
             workdir: None,
             user: None,
             stdin: None,
+            unrecorded: false,
         }
     }
 }
@@ -210,6 +213,12 @@ impl Exec {
         self
     }
 
+    /// Keeps it out of the logs and the history of its sandbox.
+    pub fn unrecorded(mut self) -> Self {
+        self.unrecorded = true;
+        self
+    }
+
     /// Runs the command to its end.
     ///
     /// A child that it leaves in the background does not hold this up: once the command itself
@@ -231,11 +240,9 @@ impl Exec {
     /// As [`run`](Self::run), and shows the command to `watch` once it has been started.
     pub(crate) fn run_watched(self, watch: impl FnOnce(&Attached)) -> Result<ExecResult> {
         let mut kept = Collector::new(self.max_output.unwrap_or(DEFAULT_MAX_OUTPUT));
-        let mut started = self.start(Pace::WAITING)?;
+        let mut started = self.start(Pace::WAITING, RecordKind::Run)?;
         watch(&started.attached);
-        let ended = started
-            .attached
-            .finish(&mut |kind, piece| kept.push(kind, piece));
+        let ended = started.finish(&mut |kind, piece| kept.push(kind, piece));
         match ended {
             Ok(ended) => Ok(kept.into_result(ended)),
             Err(error) => Err(kept.into_error(error)),
@@ -243,7 +250,36 @@ impl Exec {
     }
 
     /// Starts the command, its script file in place if it needs one.
-    pub(crate) fn start(self, pace: Pace) -> Result<Started> {
+    pub(crate) fn start(self, pace: Pace, kind: RecordKind) -> Result<Started> {
+        let recorder = self.sandbox.recorder().filter(|_| !self.unrecorded);
+        let record = recorder.and_then(|recorder| recorder.begin(kind, &self.words()));
+        match self.launch(pace) {
+            Ok(mut started) => {
+                started.record = record;
+                if let Some(record) = &mut started.record {
+                    record.started(started.attached.exec_id());
+                }
+                Ok(started)
+            }
+            Err(error) => {
+                if let Some(record) = record {
+                    record::fail_start(record, &error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The command as its history shows it: the line, or the program and its arguments.
+    fn words(&self) -> Vec<String> {
+        let language = self.lang.clone().into_iter();
+        match &self.command {
+            Command::Shell(line) => language.chain([line.clone()]).collect(),
+            Command::Argv(words) => language.chain(words.iter().cloned()).collect(),
+        }
+    }
+
+    fn launch(self, pace: Pace) -> Result<Started> {
         let Ready {
             target,
             config,
@@ -255,6 +291,7 @@ impl Exec {
         let attached = Attached::start(target, config, stdin, timeout, pace)?;
         Ok(Started {
             attached,
+            record: None,
             _script: script,
             sandbox,
         })
@@ -326,9 +363,41 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) attached: Attached,
+    record: Option<Box<dyn Record>>,
     _script: Option<ScriptFile>,
     /// Keeps a guarded sandbox from being removed under the command.
     pub(crate) sandbox: Container,
+}
+
+impl Started {
+    /// As [`Attached::step`], and keeps a record of it.
+    pub(crate) fn step(
+        &mut self,
+        sink: &mut dyn FnMut(StreamKind, &[u8]),
+    ) -> Result<Option<Ended>> {
+        let Some(mut record) = self.record.take() else {
+            return self.attached.step(sink);
+        };
+        let outcome = self.attached.step(&mut |kind, piece| {
+            record.add(kind, piece);
+            sink(kind, piece);
+        });
+        match &outcome {
+            Ok(None) => self.record = Some(record),
+            Ok(Some(ended)) => record.finish(&ended.into_result()),
+            Err(error) => record::fail(record, error),
+        }
+        outcome
+    }
+
+    /// As [`Attached::finish`], and keeps a record of it.
+    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(StreamKind, &[u8])) -> Result<Ended> {
+        loop {
+            if let Some(ended) = self.step(sink)? {
+                return Ok(ended);
+            }
+        }
+    }
 }
 
 pub(crate) fn variable((name, value): &(String, String)) -> Result<String> {

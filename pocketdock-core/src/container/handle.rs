@@ -15,6 +15,7 @@ use crate::container::kill::Marks;
 use crate::container::labels;
 use crate::container::options::{CreateOptions, DEFAULT_TIMEOUT};
 use crate::container::plan::{Plan, checked_reference};
+use crate::container::record::Recorder;
 use crate::container::replica;
 use crate::container::target::Target;
 use crate::container::tmpfs;
@@ -67,6 +68,8 @@ struct Inner {
     guarded: AtomicBool,
     /// What a reboot has put in this one's place; every clone of the handle follows.
     successor: OnceLock<Arc<Inner>>,
+    /// Keeps what happens to it.
+    recorder: OnceLock<Arc<dyn Recorder>>,
 }
 
 /// A container that has not taken its predecessor's place yet. It is not guarded.
@@ -108,6 +111,7 @@ impl Inner {
             callbacks: Arc::default(),
             guarded: AtomicBool::new(false),
             successor: OnceLock::new(),
+            recorder: OnceLock::new(),
         })
     }
 }
@@ -139,30 +143,8 @@ pub(crate) fn remove(client: &Client, id: &str) -> Result<()> {
 }
 
 impl Engine {
-    /// Makes a sandbox and starts it.
-    ///
-    /// It is removed when the last clone of the handle is dropped, unless the options keep it.
-    ///
-    /// Engine endpoints: `POST /containers/create`, `POST /containers/{id}/start`.
-    ///
-    /// ```no_run
-    /// # let engine = pocketdock_core::Engine::detect()?;
-    /// use pocketdock_core::CreateOptions;
-    ///
-    /// let sandbox = engine.create(&CreateOptions::new().name("box").keep())?;
-    /// drop(sandbox); // It stays.
-    /// assert!(engine.open("box")?.is_running()?);
-    /// # Ok::<(), pocketdock_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`CreateOptions::check`]; [`Error::ImageNotFound`], [`Error::NameInUse`],
-    /// [`Error::PortInUse`], [`Error::CommandNotFound`] if the image lacks the first process
-    /// and it should run without an init (which is found, and ends when it cannot go on);
-    /// [`Error::InvalidArgument`] for a user that the image or a capability that the engine lacks;
-    /// [`Error::Engine`] for what else the engine refuses. Nothing is left behind.
-    pub fn create(&self, options: &CreateOptions) -> Result<Container> {
+    /// Makes a sandbox and starts it, without an instance.
+    pub(crate) fn make(&self, options: &CreateOptions) -> Result<Container> {
         let plan = options.plan()?;
         plan.check_for(self.kind())?;
         let home = match options.wants_home() {
@@ -201,6 +183,7 @@ impl Engine {
             callbacks: Arc::default(),
             guarded: AtomicBool::new(true),
             successor: OnceLock::new(),
+            recorder: OnceLock::new(),
         };
         containers::start(client, &inner.id).map_err(|error| no_such_user(error, options))?;
         let lost = lost_controls(client, &inner.id, &options.controls(plan))?;
@@ -257,22 +240,8 @@ impl Engine {
         })
     }
 
-    /// A handle to a sandbox by its name or ID, which starts nothing and removes nothing.
-    ///
-    /// Engine endpoint: `GET /containers/{id}/json`.
-    ///
-    /// ```no_run
-    /// # let engine = pocketdock_core::Engine::detect()?;
-    /// let sandbox = engine.open("box")?;
-    /// println!("{} was made from {}", sandbox.name(), sandbox.image());
-    /// # Ok::<(), pocketdock_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Error::InvalidArgument`] for what can be no name; [`Error::ContainerNotFound`];
-    /// [`Error::NotManaged`] for a container of somebody else's.
-    pub fn open(&self, name: &str) -> Result<Container> {
+    /// A handle to a sandbox that nothing is recorded of.
+    pub(crate) fn find(&self, name: &str) -> Result<Container> {
         let found = containers::inspect(self.client(), checked_reference(name)?)?;
         Container::from_inspected(self, name, &found)
     }
@@ -345,6 +314,7 @@ impl Container {
         let mut inner = Inner::read(&own.engine, &own.name, found)?;
         inner.warnings = warnings;
         inner.callbacks = Arc::clone(&own.callbacks);
+        inner.recorder = own.recorder.clone();
         Ok(Heir(inner))
     }
 
@@ -354,7 +324,25 @@ impl Container {
         let own = self.inner();
         let guarded = own.guarded.swap(false, Ordering::AcqRel);
         heir.0.guarded.store(guarded, Ordering::Release);
+        if let Some(recorder) = heir.0.recorder.get() {
+            recorder.replaced(&heir.0.id, &heir.0.image);
+        }
         let _first = own.successor.set(Arc::new(heir.0));
+    }
+
+    /// Lets what happens to it be kept; the first recorder stays.
+    pub(crate) fn record_with(&self, recorder: Arc<dyn Recorder>) {
+        let _first = self.inner().recorder.set(recorder);
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Arc<dyn Recorder>> {
+        self.inner().recorder.get()
+    }
+
+    /// The first failure to record its commands since this was asked: they do not fail for it.
+    #[must_use]
+    pub fn take_record_failure(&self) -> Option<Error> {
+        self.recorder()?.take_failure()
     }
 
     /// The engine's ID of the container.
@@ -403,6 +391,11 @@ impl Container {
     #[must_use]
     pub fn profile(&self) -> Option<&str> {
         self.label(labels::PROFILE)
+    }
+
+    /// When it was made, as its label says.
+    pub(crate) fn created_at(&self) -> Option<&str> {
+        self.label(labels::CREATED_AT)
     }
 
     /// The directory of its instance on the host.
@@ -548,7 +541,7 @@ impl Container {
 
     /// Stops and removes it, whatever its state; with `force` it is killed without being asked.
     ///
-    /// One that is gone already is no error.
+    /// One that is gone already is no error. The instance of one that has its own is removed, too.
     ///
     /// Engine endpoint: `DELETE /containers/{id}`.
     ///
@@ -560,7 +553,8 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::Engine`] and the errors of the connection.
+    /// [`Error::Engine`] and the errors of the connection; [`Error::Io`] if the container is gone
+    /// and its instance could not be removed.
     pub fn shutdown(&self, force: bool) -> Result<()> {
         if !force {
             match self.stop() {
@@ -570,7 +564,8 @@ impl Container {
         }
         remove(self.client(), &self.inner().id)?;
         self.inner().guarded.store(false, Ordering::Release);
-        Ok(())
+        self.recorder()
+            .map_or(Ok(()), |recorder| recorder.removed())
     }
 
     /// Lets it live on after the last handle: its guard is taken off.

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! labels, profile, specs, options   what a sandbox is to be
-//! plan, document                    the options checked; the same for the engine
+//! plan, document, provenance        the options checked; the same for the engine; told to people
 //! result, output, command, launch   what to run, and what came of it
+//! record                            what is kept of the commands, reported upwards
 //! kill, helper, oom, input          what running needs beside it
 //! target, holder                    an exec to signal; input on a connection of its own
 //! progress                          how far a long transfer has come
@@ -35,9 +36,12 @@ mod ignore;
 pub mod context;
 
 mod document;
+mod provenance;
 
 pub mod output;
 pub mod result;
+
+pub mod record;
 
 pub mod command;
 pub mod input;

@@ -6,6 +6,7 @@
 //! a placeholder as the first process under an init that reaps orphans, and no new privileges
 //! ever.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::container::specs::{Device, Port, Tmpfs, Volume};
@@ -54,6 +55,9 @@ pub struct CreateOptions {
     pub(super) ttl: Option<Duration>,
     pub(super) no_init: bool,
     pub(super) command: Vec<String>,
+    pub(super) idle_timeout: Option<Duration>,
+    /// The directory of its instance.
+    pub(super) data_path: Option<PathBuf>,
 }
 
 impl CreateOptions {
@@ -395,6 +399,15 @@ impl CreateOptions {
         self
     }
 
+    /// Makes it stop itself once no command has run in it for this long, with no client alive.
+    ///
+    /// Its files stay: it can be resumed, and its time begins anew. Needs a shell in the image.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
     /// Runs its first process without an init, so that orphans are not reaped.
     ///
     /// ```
@@ -418,6 +431,20 @@ impl CreateOptions {
     #[must_use]
     pub fn command<S: Into<String>>(mut self, command: impl IntoIterator<Item = S>) -> Self {
         self.command = command.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same with this idle timeout, unless it has one or no placeholder to heed it.
+    pub(crate) fn idle_timeout_by_default(mut self, timeout: Option<Duration>) -> Self {
+        if self.command.is_empty() {
+            self.idle_timeout = self.idle_timeout.or(timeout);
+        }
+        self
+    }
+
+    /// Tells it the directory of its instance.
+    pub(crate) fn data_path(mut self, dir: &Path) -> Self {
+        self.data_path = Some(dir.to_owned());
         self
     }
 }

@@ -44,12 +44,12 @@ const ID_LEN: usize = 64;
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) image: String,
-    pub(super) profile: Option<&'static str>,
+    pub(crate) profile: Option<&'static str>,
     pub(super) network: bool,
     pub(super) memory_bytes: u64,
     pub(super) volumes: Vec<(PathBuf, String, bool)>,
     pub(super) devices: Vec<Device>,
-    pub(super) created_at: String,
+    pub(crate) created_at: String,
 }
 
 impl CreateOptions {
@@ -140,6 +140,7 @@ impl CreateOptions {
                 "a sandbox without a network has no ports",
             ));
         }
+        self.check_idle_timeout()?;
         let Some(ttl) = self.ttl else {
             return Ok(());
         };
@@ -150,6 +151,22 @@ impl CreateOptions {
         if let Some(program) = self.command.first() {
             let reason = format!("it cannot end the sandbox's own command '{program}'");
             return Err(Error::invalid("ttl", text, reason));
+        }
+        Ok(())
+    }
+
+    fn check_idle_timeout(&self) -> Result<()> {
+        let Some(timeout) = self.idle_timeout else {
+            return Ok(());
+        };
+        let text = format!("{timeout:?}");
+        if timeout.is_zero() {
+            let form = "expected more than nothing";
+            return Err(Error::invalid("idle timeout", text, form));
+        }
+        if let Some(program) = self.command.first() {
+            let reason = format!("it cannot end the sandbox's own command '{program}'");
+            return Err(Error::invalid("idle timeout", text, reason));
         }
         Ok(())
     }
@@ -210,6 +227,22 @@ impl CreateOptions {
             DEFAULT_PIDS
         };
         self.pids_limit.unwrap_or(default)
+    }
+
+    /// The same with a name, a random one if none is given.
+    pub(crate) fn named(self) -> Result<Self> {
+        match self.name {
+            Some(_) => Ok(self),
+            None => {
+                let name = self.plan()?.name;
+                Ok(self.name(&name))
+            }
+        }
+    }
+
+    /// The project given, if any.
+    pub(crate) fn project_given(&self) -> Option<&str> {
+        self.project.as_deref()
     }
 
     /// The name given, if any.

@@ -20,6 +20,7 @@ use crate::container::handle::Container;
 use crate::container::kill::{Scope, Signal};
 use crate::container::output::{Splitters, StreamKind};
 use crate::container::patience::{Endless, Patience, Wake};
+use crate::container::record::RecordKind;
 use crate::container::result::ExecResult;
 use crate::container::ring::{BufferSnapshot, RingBuffer};
 use crate::container::target::Target;
@@ -98,7 +99,8 @@ impl Exec {
     /// As [`run`](Exec::run), as far as starting goes.
     pub fn detach(self) -> Result<Process> {
         let ring = RingBuffer::new(self.ring_len().unwrap_or(DEFAULT_BUFFER_LEN));
-        let started = self.without_default_timeout().start(Pace::DETACHED)?;
+        let exec = self.without_default_timeout();
+        let started = exec.start(Pace::DETACHED, RecordKind::Detach)?;
         let abandoner = started.attached.abandoner();
         let shared = Arc::new(Shared {
             id: started.attached.exec_id().to_owned(),
@@ -366,7 +368,7 @@ impl Shared {
     /// The reader's work, to the end of the command.
     fn follow(&self, mut started: Started) {
         let mut text = Splitters::default();
-        let outcome = started.attached.finish(&mut |stream, piece| {
+        let outcome = started.finish(&mut |stream, piece| {
             self.take_in(stream, &text.push(stream, piece));
         });
         for (stream, rest) in text.finish() {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! create NAME.fresh-X                    nothing has happened to the old one
-//! stop the old one                       only if both cannot run at once: host ports, its own command
+//! stop the old one                       only if both cannot run at once: ports, its own command
 //! start NAME.fresh-X
 //! stop the old one                       if it still runs
 //! rename old to NAME.old-X, new to NAME
@@ -23,10 +23,11 @@ use crate::container::{replica, tmpfs};
 use crate::engine::client::Client;
 use crate::engine::{containers, images};
 use crate::error::{Error, Result};
-use crate::host;
+use crate::host::{self, ProcessIdentity};
 use crate::wire::value::Value;
 
-/// What stands between the name of a sandbox and random digits while another takes its place.
+/// What stands between the name of a sandbox and a tag of the process that reboots it, while
+/// another takes its place.
 pub(crate) const FRESH: &str = ".fresh-";
 
 /// The same for the one whose place is taken.
@@ -87,14 +88,15 @@ impl Container {
         let client = self.client();
         let (image, warning) = image(client, found)?;
         let document = replica::document(found, &image);
-        let random = host::random_hex::<4>()?;
+        let maker = ProcessIdentity::own().map_or("unknown".to_owned(), |own| own.tag());
+        let tag = format!("{maker}-{}", host::random_hex::<2>()?);
         let name = self.name();
-        let fresh = format!("{name}{FRESH}{random}");
+        let fresh = format!("{name}{FRESH}{tag}");
         let mut swap = Swap {
             container: self,
             found,
             fresh,
-            old: format!("{name}{OLD}{random}"),
+            old: format!("{name}{OLD}{tag}"),
             id: None,
             warnings: warning.into_iter().collect(),
         };

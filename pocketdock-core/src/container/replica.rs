@@ -3,8 +3,8 @@
 //! Podman describes a container otherwise than it was asked for it, and each difference is
 //! absorbed here: `Binds` in place of `Mounts` (both engines list the mounts themselves), mount
 //! options of its own on each tmpfs, memory file systems that come with a read-only root, a
-//! `HOSTNAME` in the environment, the port it has picked where Docker shows none. What it folds into
-//! something else or leaves out, capabilities and devices, comes from a label of ours.
+//! `HOSTNAME` in the environment, the port it has picked where Docker shows none. What it folds
+//! into something else or leaves out, capabilities and devices, comes from a label of ours.
 
 use crate::container::labels;
 use crate::container::specs::Tmpfs;

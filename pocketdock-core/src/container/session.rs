@@ -34,6 +34,7 @@ use crate::container::input::Stdin;
 use crate::container::kill::Marks;
 use crate::container::output::StreamKind;
 use crate::container::patience::{Endless, Patience};
+use crate::container::record::RecordKind;
 use crate::container::result::ExecResult;
 use crate::container::ring::BufferSnapshot;
 use crate::container::session::shell::{Launch, Shell};
@@ -223,6 +224,11 @@ impl Container {
     /// does not answer as a shell.
     pub fn session_with(&self, options: &SessionOptions) -> Result<Session> {
         let shell = Shell::start(self, options.launch(Dialect::Sh)?)?;
+        let recorder = self.recorder();
+        let words = [shell.program().to_owned()];
+        if let Some(record) = recorder.and_then(|it| it.begin(RecordKind::Session, &words)) {
+            shell.link.record_with(record);
+        }
         Ok(Session {
             shell: Arc::new(shell),
         })
@@ -245,6 +251,7 @@ impl Session {
     /// [`Error::SessionClosed`]; [`Error::InvalidArgument`] for a command with a NUL in it.
     pub fn send(&self, command: impl Into<Vec<u8>>) -> Result<()> {
         let job = job(command.into(), NO_INPUT.to_owned(), None)?;
+        self.shell.link.note_command(&job.command);
         self.shell.submit(job).map(drop)
     }
 
@@ -399,6 +406,7 @@ impl SessionCommand {
         let input = holder.as_ref().map(Holder::redirection);
         let input = input.unwrap_or_else(|| NO_INPUT.to_owned());
         let job = job(self.command, input, Some(self.max_output))?;
+        shell.link.note_command(&job.command);
         let result = shell.run(job, self.timeout, patience)?;
         match holder.as_ref().and_then(Holder::input_failure) {
             Some(failure) => Err(failure),

@@ -11,6 +11,7 @@ use crate::container::attached::{Abandoner, Ended, Pace};
 use crate::container::exec::{Exec, Started, take_under_cap};
 use crate::container::kill::{Scope, Signal};
 use crate::container::output::{Splitters, StreamKind};
+use crate::container::record::RecordKind;
 use crate::container::result::ExecResult;
 use crate::container::target::Target;
 use crate::error::{Error, Result};
@@ -123,7 +124,7 @@ impl Exec {
     pub fn stream(self) -> Result<ExecStream> {
         let left = self.output_cap();
         Ok(ExecStream {
-            started: self.start(Pace::WAITING)?,
+            started: self.start(Pace::WAITING, RecordKind::Run)?,
             waiting: VecDeque::new(),
             text: Splitters::default(),
             left,
@@ -207,7 +208,7 @@ impl ExecStream {
             dropped_len,
             ..
         } = self;
-        let step = started.attached.step(&mut |kind, piece| {
+        let step = started.step(&mut |kind, piece| {
             let kept = match left {
                 Some(left) => take_under_cap(left, piece),
                 None => piece,

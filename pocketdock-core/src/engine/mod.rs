@@ -88,6 +88,7 @@ impl fmt::Display for EngineKind {
 pub struct Engine {
     client: Client,
     ping: Arc<Ping>,
+    environment: Arc<Environment>,
     source: Arc<str>,
 }
 
@@ -160,6 +161,11 @@ impl Engine {
     #[must_use]
     pub fn api_version(&self) -> (u64, u64) {
         self.ping.api_version.min(API_VERSION)
+    }
+
+    /// The variables it was found by.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// The caller of its endpoints.
@@ -245,11 +251,12 @@ impl EngineOptions {
     /// As [`Engine::detect`].
     pub fn connect(&self) -> Result<Engine> {
         let environment = self.environment.clone().unwrap_or_else(Environment::read);
+        let environment = Arc::new(environment);
         let candidates =
             socket::candidates(self.socket.as_deref(), &self.configured, &environment)?;
         let mut tried = Vec::new();
         for candidate in candidates {
-            match self.probe(&candidate) {
+            match self.probe(&candidate, &environment) {
                 Ok(engine) => return Ok(engine),
                 Err(reason) if candidate.explicit => {
                     let reason = match candidate.source.as_str() {
@@ -268,7 +275,11 @@ impl EngineOptions {
     }
 
     /// Pings one socket; the error is a phrase.
-    fn probe(&self, candidate: &Candidate) -> std::result::Result<Engine, String> {
+    fn probe(
+        &self,
+        candidate: &Candidate,
+        environment: &Arc<Environment>,
+    ) -> std::result::Result<Engine, String> {
         let timeout = self.timeout.unwrap_or(client::DEFAULT_TIMEOUT);
         let patience = if candidate.explicit {
             timeout
@@ -287,6 +298,7 @@ impl EngineOptions {
                 Ok(Engine {
                     client,
                     ping: Arc::new(ping),
+                    environment: Arc::clone(environment),
                     source: candidate.source.as_str().into(),
                 })
             }

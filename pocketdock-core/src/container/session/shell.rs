@@ -23,6 +23,7 @@ use crate::container::launch;
 use crate::container::oom;
 use crate::container::output::{Splitters, StreamKind, next_piece};
 use crate::container::patience::{Endless, Patience, Wake};
+use crate::container::record::{self, Record};
 use crate::container::result::{End, ExecResult};
 use crate::container::ring::BufferSnapshot;
 use crate::container::session::marker::Nonce;
@@ -110,6 +111,8 @@ pub(crate) struct Link {
     callbacks: Callbacks,
     command: Vec<String>,
     program: String,
+    begun: Instant,
+    record: Mutex<Option<Box<dyn Record>>>,
 }
 
 impl Shell {
@@ -142,6 +145,8 @@ impl Shell {
             callbacks: Callbacks::default(),
             command: config.command,
             program,
+            begun: Instant::now(),
+            record: Mutex::default(),
         });
         let reader = thread::Builder::new()
             .name("pocketdock-shell".to_owned())
@@ -255,6 +260,10 @@ impl Shell {
     pub(crate) fn interrupt(&self) -> Result<()> {
         let in_flight = self.link.state().in_flight();
         in_flight.map_or(Ok(()), |ticket| self.link.abort(ticket, Cause::Interrupted))
+    }
+
+    pub(crate) fn program(&self) -> &str {
+        &self.link.program
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -475,6 +484,7 @@ impl<'a> Reader<'a> {
             Ok(exit_code) => self.check_launch(exit_code),
             Err(error) => Err(error),
         };
+        self.link.end_record(fate.as_ref());
         self.link.state().close(fate);
         self.link.hang_up();
         self.link.changed.notify_all();
@@ -581,11 +591,16 @@ impl<'a> Reader<'a> {
     }
 
     fn pass(&mut self, stream: StreamKind, piece: &[u8]) -> bool {
-        if !self.link.callbacks.has_output() {
+        let is_heard = self.link.callbacks.has_output();
+        if !is_heard && !self.link.is_recorded() {
             return self.link.state().take_in(stream, piece, None);
         }
         let mut heard = Vec::new();
         let news = self.link.state().take_in(stream, piece, Some(&mut heard));
+        self.link.with_record(|record| record.add(stream, &heard));
+        if !is_heard {
+            return news;
+        }
         let whole = self.text.push(stream, &heard);
         if !whole.is_empty() {
             let id = &self.link.target.exec_id;
@@ -723,6 +738,53 @@ impl<'a> Reader<'a> {
 }
 
 impl Link {
+    fn record(&self) -> MutexGuard<'_, Option<Box<dyn Record>>> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.record().is_some()
+    }
+
+    fn with_record(&self, write: impl FnOnce(&mut dyn Record)) {
+        if let Some(record) = self.record().as_mut() {
+            write(record.as_mut());
+        }
+    }
+
+    /// Lets everything that is still to come be recorded.
+    pub(crate) fn record_with(&self, mut record: Box<dyn Record>) {
+        record.started(&self.target.exec_id);
+        *self.record() = Some(record);
+    }
+
+    /// Puts a command of the session into its record.
+    pub(crate) fn note_command(&self, command: &[u8]) {
+        self.with_record(|record| {
+            record.note(&format!(
+                "$ {}",
+                String::from_utf8_lossy(command).trim_end()
+            ));
+        });
+    }
+
+    fn end_record(&self, fate: std::result::Result<&i32, &Error>) {
+        let Some(record) = self.record().take() else {
+            return;
+        };
+        match fate {
+            Ok(&exit_code) => record.finish(&ExecResult {
+                exit_code,
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+                duration: self.begun.elapsed(),
+                end: End::Exited,
+                dropped_len: 0,
+            }),
+            Err(error) => record::fail(record, error),
+        }
+    }
+
     /// The shell's process ID in its container.
     pub(crate) fn hello(&self) -> Option<Hello> {
         self.state().hello()

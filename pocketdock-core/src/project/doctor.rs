@@ -1,0 +1,518 @@
+//! What is wrong with the engine, the sandboxes and their instances, and putting it right.
+//!
+//! ```text
+//! orphaned container   its owner is dead               removed
+//! left by a reboot     the client died half-way        removed, or given its name back
+//! unfinished instance  its maker died                  removed, with the container if there is one
+//! missing instance     a kept container has none       made again, without its history
+//! stale instance       its container is gone           removed
+//! mismatch             it names another container      the description is written anew
+//! ```
+//!
+//! Descriptions are read before the containers are listed: whatever is made meanwhile has a
+//! container by then, or a maker that lives. What cannot be told for sure is left alone.
+
+use std::path::{Path, PathBuf};
+
+use crate::container::handle::{Container, remove};
+use crate::container::profile::list_profiles;
+use crate::container::reboot::{FRESH, OLD};
+use crate::container::{labels, plan};
+use crate::engine::types::ContainerSummary;
+use crate::engine::{Engine, EngineKind, containers, system};
+use crate::error::{Error, Result};
+use crate::host::{Environment, Life, ProcessIdentity};
+use crate::project::config::Config;
+use crate::project::description::Description;
+use crate::project::instance::Instance;
+use crate::project::place::Place;
+use crate::project::private;
+use crate::project::prune::{managed, owner_life};
+use crate::wire::value::Value;
+
+/// The oldest version of the API that is known to do.
+const API_VERSION_MIN: (u64, u64) = (1, 41);
+
+/// How things are.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct DoctorReport {
+    /// The engine; `None` if none answers.
+    pub engine: Option<EngineReport>,
+    /// The names of sandboxes that nobody looks after, or that have lost their instance.
+    pub orphaned_containers: Vec<String>,
+    /// Directories of sandboxes that are gone.
+    pub stale_instance_dirs: Vec<PathBuf>,
+    /// The names of sandboxes that are not what their instance says.
+    pub mismatches: Vec<String>,
+    /// Everything that is wrong, those above included.
+    pub problems: Vec<Problem>,
+    /// What is worth knowing and not wrong.
+    pub notes: Vec<String>,
+}
+
+impl DoctorReport {
+    /// Whether nothing is wrong, or not any more.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        self.problems.iter().all(|problem| problem.fixed)
+    }
+}
+
+/// An engine that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineReport {
+    /// Docker or Podman.
+    pub kind: EngineKind,
+    /// Its version.
+    pub version: String,
+    /// The version of the API that is spoken with it.
+    pub api_version: (u64, u64),
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Whether it runs without root's rights; `None` if it does not say.
+    pub rootless: Option<bool>,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// A stable name for its kind.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether it has been put right.
+    pub fixed: bool,
+}
+
+impl Engine {
+    /// Looks at this engine, at its sandboxes, and at the instances of the project with this root
+    /// or, without one, of those outside any project. Changes nothing.
+    #[must_use]
+    pub fn doctor(&self, root: Option<&Path>) -> DoctorReport {
+        examine(Ok(self), root, false)
+    }
+
+    /// As [`doctor`](Self::doctor), and puts right what can be.
+    #[must_use]
+    pub fn repair(&self, root: Option<&Path>) -> DoctorReport {
+        examine(Ok(self), root, true)
+    }
+}
+
+/// As [`Engine::doctor`], on the engine that is detected; that none is found is a problem in the
+/// report.
+///
+/// ```no_run
+/// for problem in pocketdock_core::doctor(None).problems {
+///     println!("{}: {}", problem.code, problem.message);
+/// }
+/// ```
+#[must_use]
+pub fn doctor(root: Option<&Path>) -> DoctorReport {
+    examine(Engine::detect().as_ref(), root, false)
+}
+
+/// As [`doctor()`], and puts right what can be.
+#[must_use]
+pub fn repair(root: Option<&Path>) -> DoctorReport {
+    examine(Engine::detect().as_ref(), root, true)
+}
+
+/// As [`Engine::doctor`] of an engine that may not have been found.
+#[must_use]
+pub fn examine(
+    engine: std::result::Result<&Engine, &Error>,
+    root: Option<&Path>,
+    fix: bool,
+) -> DoctorReport {
+    let environment = match engine {
+        Ok(engine) => engine.environment().clone(),
+        Err(_) => Environment::read(),
+    };
+    let mut doctor = Doctor {
+        fix,
+        report: DoctorReport::default(),
+    };
+    let config = match root {
+        Some(root) => Config::of(Some(root.to_owned()), &environment),
+        None => Config::load(&environment),
+    };
+    match &config {
+        Ok(config) => {
+            let warnings = config.warnings().iter().map(ToString::to_string);
+            doctor.report.notes.extend(warnings);
+        }
+        Err(error) => doctor.report_error(error.code(), error, Some("correct the file")),
+    }
+    let place = match root {
+        Some(root) => Ok(Place::in_project(root)),
+        None => Place::outside(&environment),
+    };
+    match &place {
+        Ok(place) => doctor.look_at(place, engine),
+        Err(error) => doctor.report_error("no_state_directory", error, None),
+    }
+    doctor.report
+}
+
+struct Doctor {
+    fix: bool,
+    report: DoctorReport,
+}
+
+impl Doctor {
+    fn look_at(&mut self, place: &Place, engine: std::result::Result<&Engine, &Error>) {
+        let instances = self.described(place);
+        let engine = match engine {
+            Ok(engine) => engine,
+            Err(error) => {
+                let hint = "start Docker or Podman, or name its socket with POCKETDOCK_SOCKET";
+                return self.report_error(error.code(), error, Some(hint));
+            }
+        };
+        self.report.engine = Some(self.engine(engine));
+        match managed(engine, None) {
+            Ok(all) => {
+                let mut ward = Ward { engine, all };
+                self.orphans(&mut ward);
+                self.leftovers(&mut ward);
+                self.instances(&ward, &instances);
+                self.missing(&ward, place);
+            }
+            Err(error) => self.report_error(error.code(), &error, None),
+        }
+        self.images(engine);
+    }
+
+    fn problem(&mut self, code: &'static str, message: String, hint: Option<&str>, fixed: bool) {
+        self.report.problems.push(Problem {
+            code,
+            message,
+            hint: hint.filter(|_| !fixed).map(str::to_owned),
+            fixed,
+        });
+    }
+
+    fn report_error(&mut self, code: &'static str, error: &Error, hint: Option<&str>) {
+        self.problem(code, error.to_string(), hint, false);
+    }
+
+    /// Puts something right if that is wanted; a failure becomes part of the message.
+    fn treat(
+        &mut self,
+        code: &'static str,
+        message: String,
+        cure: impl FnOnce() -> Result<()>,
+    ) -> bool {
+        let outcome = self.fix.then(cure);
+        let (message, fixed) = match &outcome {
+            Some(Err(error)) => (format!("{message}; {error}"), false),
+            other => (message, other.is_some()),
+        };
+        let hint = "'pocketdock doctor --fix' puts it right";
+        self.problem(
+            code,
+            message,
+            Some(hint).filter(|_| outcome.is_none()),
+            fixed,
+        );
+        fixed
+    }
+
+    fn engine(&mut self, engine: &Engine) -> EngineReport {
+        let api_version = engine.api_version();
+        if api_version < API_VERSION_MIN {
+            let (major, minor) = api_version;
+            let message = format!("the engine speaks API {major}.{minor} only");
+            let hint = "Docker 20.10 and Podman 4.3 speak 1.41, which is needed";
+            self.problem("old_engine", message, Some(hint), false);
+        }
+        let rootless = match system::info(engine.client()) {
+            Ok(info) => rootless(&info),
+            Err(error) => {
+                self.report_error(error.code(), &error, None);
+                None
+            }
+        };
+        EngineReport {
+            kind: engine.kind(),
+            version: engine.version().to_owned(),
+            api_version,
+            socket: engine.socket_path().to_owned(),
+            rootless,
+        }
+    }
+
+    fn images(&mut self, engine: &Engine) {
+        for profile in list_profiles() {
+            if let Ok(false) = engine.image_exists(profile.image_tag) {
+                let name = profile.name;
+                let how = format!("'pocketdock build {name}' builds it");
+                let note = format!("the image of the profile '{name}' is not there; {how}");
+                self.report.notes.push(note);
+            }
+        }
+    }
+
+    /// The instances in a place with what they say of themselves.
+    fn described(&mut self, place: &Place) -> Vec<(Instance, Option<Description>)> {
+        let instances = match Instance::all_within(place) {
+            Ok(instances) => instances,
+            Err(error) => {
+                let hint = "give yourself the right to read, write and search it";
+                self.report_error("unreadable_instances", &error, Some(hint));
+                return Vec::new();
+            }
+        };
+        let mut described = Vec::new();
+        for instance in instances {
+            match instance.description() {
+                Ok(Some(description)) => described.push((instance, Some(description))),
+                Ok(None) => {} // It has just gone.
+                Err(Error::Io { doing, source }) => {
+                    let error = Error::Io { doing, source };
+                    self.report_error("unreadable_instance", &error, None);
+                }
+                Err(_) => described.push((instance, None)),
+            }
+        }
+        described
+    }
+
+    /// Containers whose owner is dead, in whatever state.
+    fn orphans(&mut self, ward: &mut Ward<'_>) {
+        let is_orphan = |summary: &ContainerSummary| owner_life(summary) == Some(Life::Dead);
+        for summary in ward.take(is_orphan) {
+            let message = format!(
+                "'{}' is {} and the process that looked after it is dead",
+                summary.name, summary.state
+            );
+            self.report.orphaned_containers.push(summary.name.clone());
+            let engine = ward.engine;
+            self.treat("orphaned_container", message, || destroy(engine, &summary));
+        }
+    }
+
+    /// What a client that died has left of a reboot.
+    fn leftovers(&mut self, ward: &mut Ward<'_>) {
+        for summary in ward.take(|summary| Leftover::of(summary).is_some()) {
+            let Some(leftover) = Leftover::of(&summary) else {
+                continue;
+            };
+            if leftover.is_in_use {
+                continue;
+            }
+            let name = leftover.name;
+            let message = format!("'{}' is left of a reboot of '{name}'", summary.name);
+            self.report.orphaned_containers.push(summary.name.clone());
+            let engine = ward.engine;
+            self.treat("half_rebooted", message, || {
+                leftover.clear(engine, &summary)
+            });
+        }
+    }
+
+    fn instances(&mut self, ward: &Ward<'_>, instances: &[(Instance, Option<Description>)]) {
+        for (instance, description) in instances {
+            match description {
+                Some(description) => self.instance(ward, instance, description),
+                None => self.damaged(ward, instance),
+            }
+        }
+    }
+
+    fn instance(&mut self, ward: &Ward<'_>, instance: &Instance, description: &Description) {
+        // Logs of a one-shot command outlive it, and other engines cannot be asked.
+        if !description.kept || description.socket != ward.engine.socket_path() {
+            return;
+        }
+        let dir = instance.dir();
+        match description.maker.as_ref().map(ProcessIdentity::life) {
+            Some(Life::Alive | Life::Unknown) => return,
+            Some(Life::Dead) => return self.unfinished(ward, instance),
+            None => {}
+        }
+        let found = ward.all.iter().find(|it| it.id == description.id);
+        match (found, ward.of_dir(dir)) {
+            (Some(found), _) if found.name == instance.name() => {}
+            (Some(found), _) => {
+                let message = format!(
+                    "the sandbox of '{}' is called '{}'",
+                    dir.display(),
+                    found.name
+                );
+                self.report.mismatches.push(found.name.clone());
+                let (engine, name) = (ward.engine, instance.name());
+                self.treat("renamed", message, || {
+                    containers::rename(engine.client(), &found.id, name)
+                });
+            }
+            (None, Some(successor)) => {
+                let message = format!("'{}' names another container", dir.display());
+                self.report.mismatches.push(successor.name.clone());
+                self.treat("mismatch", message, || {
+                    describe(ward.engine, successor, dir)
+                });
+            }
+            (None, None) => {
+                let message = format!("the sandbox of '{}' is gone", dir.display());
+                self.report.stale_instance_dirs.push(dir.to_owned());
+                self.treat("stale_instance", message, || instance.remove());
+            }
+        }
+    }
+
+    /// An instance whose maker died before its container was ready.
+    fn unfinished(&mut self, ward: &Ward<'_>, instance: &Instance) {
+        let dir = instance.dir();
+        let message = format!("'{}' was never finished", dir.display());
+        self.report.stale_instance_dirs.push(dir.to_owned());
+        let container = ward.of_dir(dir);
+        self.report
+            .orphaned_containers
+            .extend(container.map(|it| it.name.clone()));
+        self.treat("unfinished_instance", message, || {
+            if let Some(container) = container {
+                remove(ward.engine.client(), &container.id)?;
+            }
+            instance.remove()
+        });
+    }
+
+    /// An instance with a description that cannot be read: its container may say what it is.
+    fn damaged(&mut self, ward: &Ward<'_>, instance: &Instance) {
+        let dir = instance.dir();
+        let name = instance.name();
+        let message = format!("the description in '{}' is damaged", dir.display());
+        self.report.mismatches.push(name.to_owned());
+        match ward.of_dir(dir) {
+            Some(summary) => {
+                let engine = ward.engine;
+                self.treat("damaged_instance", message, || {
+                    describe(engine, summary, dir)
+                });
+            }
+            None => {
+                let hint = "no sandbox says that it is its own; remove the directory by hand";
+                self.problem("damaged_instance", message, Some(hint), false);
+            }
+        }
+    }
+
+    /// Kept containers whose instance should be in this place and is not.
+    fn missing(&mut self, ward: &Ward<'_>, place: &Place) {
+        for summary in &ward.all {
+            let Some(dir) = summary.label(labels::DATA_PATH).map(Path::new) else {
+                continue;
+            };
+            let is_here = dir.parent() == Some(&place.instances)
+                && dir
+                    .file_name()
+                    .is_some_and(|name| name == summary.name.as_str())
+                && plan::checked_name(&summary.name).is_ok();
+            let is_there = Instance::at(dir.to_owned(), &summary.name).exists();
+            if !is_here || is_there {
+                continue;
+            }
+            let message = format!(
+                "'{}' has lost its directory '{}'",
+                summary.name,
+                dir.display()
+            );
+            self.report.orphaned_containers.push(summary.name.clone());
+            self.treat("missing_instance", message, || {
+                describe(ward.engine, summary, dir)
+            });
+        }
+    }
+}
+
+/// The containers that have not been looked after yet.
+struct Ward<'a> {
+    engine: &'a Engine,
+    all: Vec<ContainerSummary>,
+}
+
+impl Ward<'_> {
+    fn take(&mut self, is_one: impl Fn(&ContainerSummary) -> bool) -> Vec<ContainerSummary> {
+        let all = std::mem::take(&mut self.all);
+        let (taken, left) = all.into_iter().partition(is_one);
+        self.all = left;
+        taken
+    }
+
+    /// The container that says that a directory is its own.
+    fn of_dir(&self, dir: &Path) -> Option<&ContainerSummary> {
+        self.all
+            .iter()
+            .find(|it| it.label(labels::DATA_PATH).map(Path::new) == Some(dir))
+    }
+}
+
+/// A container with the name of one that takes another's place, or whose place is taken.
+struct Leftover<'a> {
+    name: &'a str,
+    is_old: bool,
+    /// Whether whoever reboots it may still be at it.
+    is_in_use: bool,
+}
+
+impl<'a> Leftover<'a> {
+    fn of(summary: &'a ContainerSummary) -> Option<Self> {
+        let name = summary.label(labels::INSTANCE)?;
+        let rest = summary.name.strip_prefix(name)?;
+        let old = rest.strip_prefix(OLD);
+        let tag = old.or_else(|| rest.strip_prefix(FRESH))?;
+        let maker = tag
+            .rsplit_once('-')
+            .and_then(|(tag, _random)| ProcessIdentity::parse_tag(tag));
+        Some(Leftover {
+            name,
+            is_old: old.is_some(),
+            is_in_use: maker.is_none_or(|maker| maker.life() != Life::Dead),
+        })
+    }
+
+    /// An old one gets its name back if that is free; otherwise the other one has its place.
+    fn clear(&self, engine: &Engine, summary: &ContainerSummary) -> Result<()> {
+        let client = engine.client();
+        if self.is_old {
+            match containers::rename(client, &summary.id, self.name) {
+                Err(Error::NameInUse { .. }) => {}
+                other => return other,
+            }
+        }
+        remove(client, &summary.id)
+    }
+}
+
+/// Whether an engine says that it runs without root's rights.
+fn rootless(info: &Value) -> Option<bool> {
+    let options = info.array_at(&["SecurityOptions"])?;
+    let said = options.iter().filter_map(Value::as_str);
+    Some(said.into_iter().any(|option| option.contains("rootless")))
+}
+
+/// Removes an orphan and what it has on the host, if it is still the same.
+fn destroy(engine: &Engine, summary: &ContainerSummary) -> Result<()> {
+    let container = match engine.find(&summary.id) {
+        Err(Error::ContainerNotFound { .. }) => return Ok(()),
+        other => other?,
+    };
+    let instance = Instance::owned_by(&container);
+    remove(engine.client(), &summary.id)?;
+    instance.map_or(Ok(()), |instance| instance.remove())
+}
+
+/// Writes the description of a kept container into its directory.
+fn describe(engine: &Engine, summary: &ContainerSummary, dir: &Path) -> Result<()> {
+    let container: Container = engine.find(&summary.id)?;
+    private::create_dir(&dir.join("logs"))?;
+    private::create_dir(&dir.join("data"))?;
+    Description::of(&container, true).write(dir)
+}

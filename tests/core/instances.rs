@@ -1,0 +1,239 @@
+//! Instances of sandboxes that are kept: made before the container, and gone if there is none.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use pocketdock_core::{CreateOptions, Error, Instance, PruneOptions};
+
+use crate::model::{ID, Kind, engine_of, inspected, model, model_with, options};
+use crate::support::fake_engine::{FakeEngine, Reply};
+use crate::support::request::Request;
+
+/// Where the instance of the one sandbox is.
+fn dir_of(fake: &FakeEngine) -> PathBuf {
+    let state = fake.socket().parent().unwrap();
+    state.join("pocketdock/instances/box")
+}
+
+fn kept() -> CreateOptions {
+    options()
+        .keep()
+        .env("TOKEN", "hunter2")
+        .command(["serve", "hunter2"])
+}
+
+#[test]
+fn a_kept_sandbox_has_a_private_directory_that_holds_no_secret() {
+    let fake = model(|_, _| None);
+    let sandbox = engine_of(&fake).create(&kept()).unwrap();
+    let dir = dir_of(&fake);
+    assert_eq!(sandbox.data_path(), Some(dir.as_path()));
+    for (path, mode) in [
+        ("", 0o700),
+        ("logs", 0o700),
+        ("data", 0o700),
+        ("instance.json", 0o600),
+    ] {
+        let found = fs::metadata(dir.join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{path}");
+    }
+    let text = fs::read_to_string(dir.join("instance.json")).unwrap();
+    assert!(text.contains(ID) && text.contains("TOKEN") && text.contains("\"maker\":null"));
+    assert!(!text.contains("hunter2"), "{text}");
+    let instance = Instance::of(&sandbox).unwrap();
+    let description = instance.description().unwrap().unwrap();
+    assert_eq!((description.name.as_str(), description.kept), ("box", true));
+    assert_eq!(description.socket, fake.socket());
+    sandbox.shutdown(true).unwrap();
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_guarded_one_has_none() {
+    let fake = model(|_, _| None);
+    let sandbox = engine_of(&fake).create(&options()).unwrap();
+    assert_eq!((sandbox.data_path(), dir_of(&fake).exists()), (None, false));
+}
+
+#[test]
+fn what_cannot_be_made_leaves_no_directory() {
+    let refused = |message: &str| Reply::json(500, &format!(r#"{{"message":"{message}"}}"#));
+    let cases = [
+        (Kind::Create, Reply::raw("")),
+        (Kind::Create, refused("no")),
+        (Kind::Start, refused("no")),
+        (Kind::Start, Reply::raw("")),
+    ];
+    for (kind, reply) in cases {
+        let fake = model_with(kind, reply);
+        engine_of(&fake).create(&kept()).unwrap_err();
+        assert!(!dir_of(&fake).exists(), "{kind:?}");
+    }
+}
+
+/// Whoever loses a race for a name leaves the winner's directory alone.
+#[test]
+fn a_name_in_use_leaves_the_directory_of_its_owner() {
+    let fake = model(|kind, _| {
+        let taken = r#"{"message":"The container name \"/box\" is already in use by container"}"#;
+        (kind == Kind::Create).then(|| Reply::json(409, taken))
+    });
+    let dir = dir_of(&fake);
+    fs::create_dir_all(&dir).unwrap();
+    let theirs = format!(r#"{{"name":"box","id":"{ID}","kept":true}}"#);
+    fs::write(dir.join("instance.json"), &theirs).unwrap();
+    let error = engine_of(&fake).create(&kept()).unwrap_err();
+    assert!(matches!(error, Error::NameInUse { .. }), "{error}");
+    assert_eq!(
+        fs::read_to_string(dir.join("instance.json")).unwrap(),
+        theirs
+    );
+}
+
+/// Two engines do not know of each other's names, and a directory belongs to one container.
+#[test]
+fn the_directory_of_another_engines_sandbox_is_not_taken_over() {
+    let other = model(|_, _| None);
+    let fake = model(|_, _| None);
+    let dir = dir_of(&fake);
+    fs::create_dir_all(&dir).unwrap();
+    let socket = other.socket().display();
+    let theirs = format!(r#"{{"name":"box","id":"{ID}","socket":"{socket}","kept":true}}"#);
+    fs::write(dir.join("instance.json"), &theirs).unwrap();
+    let error = engine_of(&fake).create(&kept()).unwrap_err();
+    let said = error.to_string();
+    assert!(
+        said.contains(&format!(
+            "a sandbox of the engine at '{socket}' has this name"
+        )),
+        "{said}"
+    );
+    assert_eq!(
+        fs::read_to_string(dir.join("instance.json")).unwrap(),
+        theirs
+    );
+    assert!(fake.requests().iter().all(|it| Kind::of(it) == Kind::Ping));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_an_error_before_anything_is_made() {
+    let fake = model(|_, _| None);
+    let state = fake.socket().parent().unwrap();
+    fs::write(state.join("pocketdock"), "in the way").unwrap();
+    let error = engine_of(&fake).create(&kept()).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(
+        error.to_string().contains("pocketdock/instances/box"),
+        "{error}"
+    );
+    assert!(fake.requests().iter().all(|it| Kind::of(it) == Kind::Ping));
+    let report = engine_of(&fake).doctor(None);
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    assert!(
+        codes.contains(&"unreadable_instances"),
+        "{:?}",
+        report.problems
+    );
+    assert!(!report.healthy());
+}
+
+/// A sandbox that has lost its directory works on, and says that it is not recorded.
+#[test]
+fn a_lost_directory_is_told_by_whoever_runs_a_command() {
+    let fake = model(|kind, _| {
+        let body = inspected("running").replace(
+            r#""pocketdock.managed":"true""#,
+            r#""pocketdock.managed":"true","pocketdock.data-path":"/not/there/instances/box""#,
+        );
+        (kind == Kind::Inspect).then(|| Reply::json(200, &body))
+    });
+    let sandbox = engine_of(&fake).open("box").unwrap();
+    assert!(sandbox.take_record_failure().is_none());
+    sandbox.run("x").unwrap();
+    let failure = sandbox.take_record_failure();
+    assert!(
+        matches!(failure, Some(Error::PathNotFound { .. })),
+        "{failure:?}"
+    );
+}
+
+/// A list of containers in these states, all of them ours.
+fn listing(states: &[(&str, &str)]) -> String {
+    let rows = states.iter().map(|(name, state)| {
+        format!(
+            r#"{{"Id":"{name}-id","Names":["/{name}"],"State":"{state}","Created":1,
+                "Labels":{{"pocketdock.managed":"true","pocketdock.instance":"{name}"}}}}"#
+        )
+    });
+    format!("[{}]", rows.collect::<Vec<_>>().join(","))
+}
+
+fn is_list(request: &Request) -> bool {
+    request.path.ends_with("/containers/json")
+}
+
+#[test]
+fn prune_goes_on_past_what_it_cannot_remove() {
+    let states = [("a1", "exited"), ("b1", "exited"), ("c1", "running")];
+    let fake = model(move |kind, request| match kind {
+        _ if is_list(request) => Some(Reply::json(200, &listing(&states))),
+        Kind::Inspect => {
+            let id = request.path.split('/').nth(3).unwrap().to_owned();
+            Some(Reply::json(200, &inspected("exited").replace(ID, &id)))
+        }
+        Kind::Remove if request.path.contains("a1-id") => {
+            Some(Reply::json(500, r#"{"message":"device busy"}"#))
+        }
+        _ => None,
+    });
+    let report = engine_of(&fake)
+        .prune(&PruneOptions::new().orphans())
+        .unwrap();
+    let removed: Vec<_> = report.removed.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(removed, ["b1"]);
+    assert_eq!(report.failed.len(), 1);
+    assert_eq!(report.failed[0].0, "a1");
+    let forced = |it: &Request| {
+        Kind::of(it) == Kind::Remove && matches!(it.param("force"), Some("1" | "true"))
+    };
+    assert!(
+        !fake.requests().iter().any(forced),
+        "what runs by now stays"
+    );
+}
+
+#[test]
+fn prune_believes_labels_and_not_the_engines_filter() {
+    let foreign = r#"[{"Id":"f","Names":["/f"],"State":"exited","Created":1,"Labels":{}}]"#;
+    let fake = model(move |_, request| is_list(request).then(|| Reply::json(200, foreign)));
+    let report = engine_of(&fake).prune(&PruneOptions::new()).unwrap();
+    assert!(report.removed.is_empty() && report.failed.is_empty());
+    let asked = fake.requests().into_iter().find(is_list).unwrap();
+    assert!(
+        asked
+            .param("filters")
+            .unwrap()
+            .contains("pocketdock.managed=true")
+    );
+    let of_project = PruneOptions::new().project("web");
+    engine_of(&fake).prune(&of_project).unwrap();
+    let asked = fake.requests().into_iter().rfind(is_list).unwrap();
+    let filters = asked.param("filters").unwrap().to_owned();
+    assert!(filters.contains("pocketdock.managed=true") && filters.contains("project=web"));
+}
+
+/// The doctor of an engine that breaks down says so, and what it can all the same.
+#[test]
+fn doctor_reports_an_engine_that_does_not_answer() {
+    let fake = model(|kind, _| (kind == Kind::Other).then(|| Reply::raw("")));
+    let engine = engine_of(&fake);
+    let dir = dir_of(&fake);
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("instance.json"), "{").unwrap();
+    let report = engine.repair(None);
+    assert!(!report.healthy());
+    let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
+    assert!(codes.contains(&"socket_communication"), "{codes:?}");
+    assert!(dir.join("instance.json").is_file());
+}
