@@ -9,7 +9,7 @@
 //! renderers in `help.rs`, `man.rs` and `completions.rs` dress them.
 
 use crate::args::{Args, Tail};
-use crate::commands::{exec, files, images, init, lifecycle, logs, look, shell, transfer};
+use crate::commands::{care, exec, files, images, init, lifecycle, logs, look, shell, transfer};
 use crate::failure::Failure;
 use crate::output::Console;
 
@@ -596,7 +596,7 @@ const RUN: Command = Command {
 
 const LOGS: Command = Command {
     name: "logs",
-    summary: "show what commands in the background have printed",
+    summary: "show what commands have printed",
     forms: &[
         "CONTAINER [--follow] [--tail N] [--last N] [--type TYPE]",
         "[CONTAINER] --history [--last N] [--type TYPE]",
@@ -606,9 +606,11 @@ const LOGS: Command = Command {
         "Prints the logs of a sandbox, oldest first, stdout to stdout and stderr to stderr, byte \
          for byte. Notes that stand in a log, such as how much of it was cut, go to stderr.",
         "With --history, or without CONTAINER, it prints a table: what was run, when, for how \
-         long and with what exit code.",
-        "Logs outlive the sandbox of a one-shot 'run --detach'; 'shutdown' removes those of the \
-         sandbox that it removes.",
+         long and with what exit code. Without CONTAINER that is everything in the project of \
+         this directory, or outside any.",
+        "Recorded is what runs in sandboxes that were made with 'create', and what runs in the \
+         background anywhere. Logs outlive the sandbox of a one-shot 'run --detach'; 'shutdown' \
+         removes those of the sandbox that it removes.",
     ],
     groups: &[Group {
         title: "Options",
@@ -961,8 +963,111 @@ const IMPORT: Command = Command {
     run: transfer::import,
 };
 
+const STATUS: Command = Command {
+    name: "status",
+    summary: "show how the project stands",
+    forms: &[""],
+    about: &[
+        "Shows the project of this directory: its instances on this host, its sandboxes on the \
+         engine, and what the instances take on the disk.",
+    ],
+    groups: &[],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[example("status --json", "for a program")],
+    failure_code: 1,
+    run: care::status,
+};
+
+const DOCTOR: Command = Command {
+    name: "doctor",
+    summary: "find out what is wrong, and put it right",
+    forms: &["[--fix]"],
+    about: &[
+        "Looks at the engine, the settings, the sandboxes and their instances: those of the \
+         project of this directory, or those outside any. The exit code is 1 if something is \
+         wrong. It works without an engine and with settings that can not be read, too.",
+        "With --fix it removes sandboxes whose owner was killed and what was never finished or \
+         whose sandbox is gone, and writes anew what a kept sandbox has lost on this host. It \
+         touches nothing whose owner may live.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[flag("--fix", "put right what can be")],
+    }],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[
+        example("doctor", "is everything well?"),
+        example("doctor --fix", "and if not, see to it"),
+    ],
+    failure_code: 1,
+    run: care::doctor,
+};
+
+const REBOOT: Command = Command {
+    name: "reboot",
+    summary: "start a sandbox again, as it is or afresh",
+    forms: &["CONTAINER [--fresh]"],
+    about: &[
+        "Ends everything that runs in a sandbox and starts it again. Its files stay.",
+        "With --fresh they begin anew, too: a new container of the same image takes its place, \
+         with the same name, volumes, ports, limits, labels and environment. The old one is \
+         removed once the new one runs; if that fails, it is as it was.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[flag("--fresh", "with the files of its image")],
+    }],
+    operand: Operand::Containers,
+    tail: Tail::None,
+    examples: &[
+        example("reboot box", "end everything in the sandbox 'box'"),
+        example("reboot box --fresh", "and forget what it has changed"),
+    ],
+    failure_code: 1,
+    run: lifecycle::reboot,
+};
+
+const PRUNE: Command = Command {
+    name: "prune",
+    summary: "remove sandboxes that are not needed any more",
+    forms: &["[--project PROJECT] [--persistent] [--orphans] [--dry-run] [--yes]"],
+    about: &[
+        "Removes stopped sandboxes with their instances, but for persistent ones and those whose \
+         owner lives. Paused ones, those that were never started and those of others stay in any \
+         case. Asks first.",
+    ],
+    groups: &[Group {
+        title: "Options",
+        options: &[
+            option(
+                "--project",
+                "PROJECT",
+                ".",
+                "only those of this project; '.' is that of this directory",
+            ),
+            flag("--persistent", "persistent ones that are stopped, too"),
+            flag("--orphans", "running ones whose owner was killed, too"),
+            flag("--dry-run", "remove nothing and show what would be"),
+            flag("--yes", "do not ask").short('y'),
+        ],
+    }],
+    operand: Operand::None,
+    tail: Tail::None,
+    examples: &[
+        example("prune --dry-run", "what is there to remove?"),
+        example(
+            "prune --project . --orphans --yes",
+            "clean up after a crash",
+        ),
+    ],
+    failure_code: 1,
+    run: care::prune,
+};
+
 /// Every command there is.
 pub(crate) const COMMANDS: &[Command] = &[
-    INIT, CREATE, RUN, LOGS, SHELL, STOP, RESUME, SHUTDOWN, SNAPSHOT, LIST, INFO, PUSH, PULL,
-    PROFILES, BUILD, EXPORT, IMPORT,
+    INIT, STATUS, DOCTOR, CREATE, RUN, LOGS, SHELL, STOP, RESUME, REBOOT, SHUTDOWN, SNAPSHOT, PRUNE,
+    LIST, INFO, PUSH, PULL, PROFILES, BUILD, EXPORT, IMPORT,
 ];

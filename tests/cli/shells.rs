@@ -64,7 +64,7 @@ fn bash_completes_commands_options_and_words() {
         println!("skipped: no bash on this machine");
         return;
     };
-    assert_eq!(commands, "shell stop shutdown snapshot\n");
+    assert_eq!(commands, "status shell stop shutdown snapshot\n");
     assert_eq!(
         complete("pocketdock --socket /x create --mem").unwrap(),
         "--mem-limit\n"

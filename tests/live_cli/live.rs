@@ -1,11 +1,15 @@
 //! The engine under test, sandboxes that do not outlive their test, and the program.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use pocketdock_core::engine::containers;
 use pocketdock_core::wire::json;
 use pocketdock_core::wire::value::Value;
 
@@ -38,7 +42,7 @@ pub(crate) fn live() -> Option<Live> {
         });
     }
     // Past the test harness, which keeps what a passing test prints to itself.
-    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    let name = thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("cli_live: {name} SKIPPED: POCKETDOCK_TEST_ENGINE is not set\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
     None
@@ -87,7 +91,7 @@ impl Live {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(move || {
                 // A command that does not read its input to the end closes the pipe.
                 let _ = stdin.write_all(input);
@@ -123,22 +127,61 @@ impl Live {
 
     /// Asks the engine itself for what pocketdock has no command for.
     pub(crate) fn post(&self, path: &str) {
-        let answer = self.ask("POST", path);
+        let answer = self.ask("POST", path, "");
         assert!(answer.starts_with('2'), "{answer}");
     }
 
     /// Removes what may be gone already.
     pub(crate) fn delete(&self, path: &str) {
-        self.ask("DELETE", path);
+        self.ask("DELETE", path, "");
+    }
+
+    /// A container with these labels that is not started, made past pocketdock.
+    pub(crate) fn create(&self, name: &str, labels: &str) {
+        let image = &self.image;
+        let body = format!(r#"{{"Image":"{image}","Cmd":["sleep","600"],"Labels":{labels}}}"#);
+        let answer = self.ask("POST", &format!("/containers/create?name={name}"), &body);
+        assert!(answer.starts_with('2'), "{answer}");
     }
 
     /// The status and what follows it.
-    fn ask(&self, method: &str, path: &str) -> String {
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
         let mut connection = UnixStream::connect(&self.socket).unwrap();
-        write!(connection, "{method} {path} HTTP/1.0\r\n\r\n").unwrap();
+        let len = body.len();
+        write!(
+            connection,
+            "{method} {path} HTTP/1.0\r\nContent-Type: application/json\r\n\
+             Content-Length: {len}\r\n\r\n{body}"
+        )
+        .unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         answer.split_once(' ').expect("a status").1.to_owned()
+    }
+
+    /// Whether a sandbox runs.
+    pub(crate) fn running(&self, name: &str) -> bool {
+        let (info, _) = self.json(&["info", name]);
+        info.str_at(&["status"]) == Some("running")
+    }
+
+    /// The names of the containers with this label.
+    pub(crate) fn labelled(&self, label: &str) -> BTreeSet<String> {
+        let engine = pocketdock_core::Engine::at(self.socket.as_ref()).unwrap();
+        let found = containers::list(engine.client(), &[label.to_owned()]);
+        found.unwrap().into_iter().map(|it| it.name).collect()
+    }
+
+    /// Waits until something is so; whether it came to be.
+    pub(crate) fn eventually(&self, patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < patience {
+            if is_so() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        false
     }
 
     /// Whether the engine has a sandbox of this name.

@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod care;
 mod detach;
 mod files;
 mod life;

@@ -22,8 +22,8 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
-use pocketdock_core::project::log::DEFAULT_LOG_LEN_MAX;
 use pocketdock_core::wire::json;
 use pocketdock_core::wire::size::format_duration;
 use pocketdock_core::wire::value::Value;
@@ -176,10 +176,17 @@ pub(super) fn record(
     console: &mut Console<'_>,
 ) -> Outcome {
     let instance = Instance::of(container)?;
-    let log_len_max = plan.max_output_bytes.unwrap_or(DEFAULT_LOG_LEN_MAX);
+    let config = &console.config;
+    let log_len_max = plan.max_output_bytes.or(config.max_log_size());
+    let log_len_max = log_len_max.unwrap_or(u64::MAX);
+    let (count, days) = (config.max_logs_per_instance(), config.retention_days());
     let words = plan.command.words();
     let mut recording = instance.record(container, RecordKind::Detach, &words, log_len_max)?;
-    let stream = match start(exec) {
+    let age = days.map(|days| Duration::from_secs(days.saturating_mul(86_400)));
+    if let Err(error) = instance.retain(count, age) {
+        console.warn(&error.to_string());
+    }
+    let stream = match start(exec.unrecorded()) {
         Ok(stream) => stream,
         Err(error) => {
             recording.discard();

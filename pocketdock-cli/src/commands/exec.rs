@@ -23,7 +23,7 @@ use crate::sink::Sink;
 use crate::tty::Signal as Interruption;
 
 use super::plan::{Plan, Target};
-use super::{connect, detach, own_stderr};
+use super::{connect, detach, lifecycle, own_stderr};
 
 /// `pocketdock run CONTAINER [OPTIONS] [--] COMMAND [ARG...]`
 pub(crate) fn run(mut args: Args, console: &mut Console<'_>) -> Outcome {
@@ -53,6 +53,7 @@ pub(crate) fn run(mut args: Args, console: &mut Console<'_>) -> Outcome {
         true => detach::record(exec, &plan, &container, &mut interrupts, console),
         false => execute(exec, &plan, &container, &mut interrupts, console),
     };
+    lifecycle::warn_of_record(&container, console);
     let removed = match plan.target {
         // Its guard would do the same and could not say that it failed.
         Target::OneShot(_) => container.shutdown(true),

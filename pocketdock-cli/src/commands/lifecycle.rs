@@ -2,7 +2,7 @@
 
 use pocketdock_core::container::plan::checked_reference;
 use pocketdock_core::wire::value::Value;
-use pocketdock_core::{Container, Engine, Error, Instance};
+use pocketdock_core::{Container, Engine, Error};
 
 use crate::args::Args;
 use crate::command::Outcome;
@@ -95,6 +95,37 @@ pub(crate) fn stop(mut args: Args, console: &mut Console<'_>) -> Outcome {
     for_each(&names, "stopped", console, |name| engine.stop(name))
 }
 
+/// `pocketdock reboot CONTAINER [--fresh]`
+pub(crate) fn reboot(mut args: Args, console: &mut Console<'_>) -> Outcome {
+    let fresh = args.flag("--fresh");
+    let name = args.positional("CONTAINER")?;
+    args.finish()?;
+    checked_reference(&name)?;
+
+    // Half a reboot is worse than one that comes to its end.
+    let interrupts = Interrupts::watch()?;
+    let container = connect(console)?.open(&name)?;
+    container.reboot(fresh)?;
+    for warning in container.warnings() {
+        console.warn(warning);
+    }
+    warn_of_record(&container, console);
+    if console.globals.json {
+        console.print_json(&created_value(&container))?;
+    } else if !console.globals.quiet {
+        console.print(&format!("{}\n", container.name()))?;
+    }
+    interrupts.check()?;
+    Ok(0)
+}
+
+/// Says that a command was not recorded as it should be; it does not fail for that.
+pub(super) fn warn_of_record(container: &Container, console: &mut Console<'_>) {
+    if let Some(error) = container.take_record_failure() {
+        console.warn(&format!("not everything was recorded: {error}"));
+    }
+}
+
 /// `pocketdock resume CONTAINER...`
 pub(crate) fn resume(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let names = some_containers(&mut args)?;
@@ -119,10 +150,7 @@ pub(crate) fn shutdown(mut args: Args, console: &mut Console<'_>) -> Outcome {
     }
     let engine = connect(console)?;
     for_each(&names, "removed", console, |name| {
-        let container = engine.open(name)?;
-        container.shutdown(force)?;
-        // Without a place for instances there can be none.
-        Instance::of(&container).map_or(Ok(()), |instance| instance.remove())
+        engine.open(name)?.shutdown(force)
     })
 }
 

@@ -1,5 +1,6 @@
 //! One function per command: take the words, call the library, print.
 
+pub(crate) mod care;
 mod detach;
 pub(crate) mod exec;
 pub(crate) mod files;
