@@ -123,9 +123,11 @@ pub(crate) fn kinds(fake: &FakeEngine) -> Vec<Kind> {
 
 /// The engine behind a fake one.
 pub(crate) fn engine_of(fake: &FakeEngine) -> Engine {
-    let mut environment = Environment::default();
-    // Instances lie beside the socket, and go with it.
-    environment.state_home = fake.socket().parent().map(Path::to_owned);
+    let environment = Environment {
+        // Instances lie beside the socket, and go with it.
+        state_home: fake.socket().parent().map(Path::to_owned),
+        ..Environment::default()
+    };
     EngineOptions::new()
         .socket(fake.socket())
         .environment(environment)

@@ -40,9 +40,11 @@ impl Kept {
         let (mut out, mut err, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(line) = reader.next_line().unwrap() {
             match line {
-                LogLine::Output { stream, data, .. } if stream == StreamKind::Stdout => {
-                    out.extend(data);
-                }
+                LogLine::Output {
+                    stream: StreamKind::Stdout,
+                    data,
+                    ..
+                } => out.extend(data),
                 LogLine::Output { data, .. } => err.extend(data),
                 LogLine::Note(note) => notes.push(note),
                 _ => {}
@@ -198,7 +200,10 @@ fn a_pool_that_is_killed_leaves_nothing_for_good() {
             live.engine().prune(&PruneOptions::new().orphans()).unwrap();
             let report = live.engine().repair(None);
             assert!(report.engine.is_some());
-            let found = pocketdock_core::engine::containers::list(live.client(), &[label.clone()]);
+            let found = pocketdock_core::engine::containers::list(
+                live.client(),
+                std::slice::from_ref(&label),
+            );
             found.unwrap().into_iter().map(|it| it.name).collect()
         });
     }

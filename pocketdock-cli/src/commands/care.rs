@@ -1,6 +1,6 @@
 //! `status`, `doctor`, `prune`: how things stand, what is wrong with them, what is not needed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pocketdock_core::project::doctor::examine;
 use pocketdock_core::wire::size::format_size;
@@ -102,7 +102,8 @@ fn report_value(report: &DoctorReport) -> Value {
             ("fixed", problem.fixed.into()),
         ])
     });
-    let dirs = report.stale_instance_dirs.iter().map(path_text);
+    let dirs = report.stale_instance_dirs.iter();
+    let dirs = dirs.map(|dir| path_text(dir));
     Value::object([
         (
             "engine",
@@ -120,7 +121,7 @@ fn report_value(report: &DoctorReport) -> Value {
     ])
 }
 
-fn path_text(path: &PathBuf) -> String {
+fn path_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 

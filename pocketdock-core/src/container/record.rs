@@ -1,4 +1,4 @@
-//! What is kept of the commands of a sandbox: [`Recorder`], to which they are reported.
+//! What is kept of the commands of a sandbox: `Recorder`, to which they are reported.
 //!
 //! `project` keeps records and stands below this layer; it implements these traits and hands itself
 //! to the [`Container`](super::handle::Container) that is to be recorded.
