@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod care;
 mod engine;
 mod golden;
 mod program;

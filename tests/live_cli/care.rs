@@ -651,3 +651,69 @@ fn ten_thousand_lines_of_history_are_read_at_once() {
     assert_eq!(table.lines().count(), 21);
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
+
+/// Root may write anything, unless it gives that up.
+#[test]
+fn a_place_that_may_not_be_written_or_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(live) = live() else { return };
+    let project = Project::new(&live);
+    let (name, other) = (unique_name(), unique_name());
+    project.create(&name);
+    let meek = |words: &[&str]| {
+        let program = project.command(words);
+        let mut command = Command::new("setpriv");
+        let capabilities = "-dac_override,-dac_read_search,-fowner";
+        command
+            .args(["--bounding-set", capabilities, "--"])
+            .arg(program.get_program());
+        command
+            .args(program.get_args())
+            .env_clear()
+            .current_dir(project.dir.path());
+        let set = program
+            .get_envs()
+            .filter_map(|(key, value)| Some((key, value?)));
+        command.envs(set).output().unwrap()
+    };
+    let chmod = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let instance = project.instance(&name);
+    let instances = instance.parent().unwrap();
+
+    chmod(instances, 0o500);
+    let image = live.image.as_str();
+    let refused = meek(&["create", "--name", &other, "--image", image]);
+    let said = text(&refused.stderr);
+    assert_eq!(code(&refused), 1, "{said}");
+    assert!(
+        said.contains(&format!("cannot create '{}", instances.display())),
+        "{said}"
+    );
+    assert!(!live.has(&other));
+
+    for (path, mode) in [(instance.join("logs"), 0o500), (instance.clone(), 0)] {
+        let before = fs::metadata(&path).unwrap().permissions().mode();
+        chmod(&path, mode);
+        let ran = meek(&["run", &name, "echo out; exit 3"]);
+        let said = text(&ran.stderr);
+        assert_eq!((code(&ran), text(&ran.stdout)), (3, "out\n"), "{said}");
+        assert_eq!(
+            said.matches("not everything was recorded").count(),
+            1,
+            "{said}"
+        );
+        assert!(said.contains("Permission denied"), "{said}");
+        chmod(&path, before);
+    }
+    chmod(instances, 0);
+    let sick = meek(&["--json", "doctor"]);
+    assert_eq!(code(&sick), 1);
+    assert!(
+        text(&sick.stdout).contains("unreadable_instances"),
+        "{sick:?}"
+    );
+    chmod(instances, 0o700);
+    assert_eq!(code(&project.run(&["run", &name, "true"])), 0);
+}

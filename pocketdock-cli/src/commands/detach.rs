@@ -183,7 +183,10 @@ pub(super) fn record(
     let words = plan.command.words();
     let mut recording = instance.record(container, RecordKind::Detach, &words, log_len_max)?;
     let age = days.map(|days| Duration::from_secs(days.saturating_mul(86_400)));
-    if let Err(error) = instance.retain(count, age) {
+    if let Err(error) = instance
+        .retain(count, age)
+        .and_then(|()| instance.sweep(age))
+    {
         console.warn(&error.to_string());
     }
     let stream = match start(exec.unrecorded()) {

@@ -17,6 +17,8 @@ use crate::error::Result;
 use crate::project::doctor::{self, DoctorReport};
 use crate::project::lifecycle;
 use crate::project::prune::{self, PruneOptions, PruneReport};
+use crate::project::root::Project;
+use crate::project::status::ProjectStatus;
 
 /// A container engine that has answered: [`Engine`] with calls that do not block.
 ///
@@ -100,6 +102,12 @@ impl AsyncEngine {
     pub fn prune(&self, options: &PruneOptions) -> Operation<PruneReport> {
         let options = options.clone();
         self.operation(move |engine| engine.prune(&options))
+    }
+
+    /// As [`Engine::status`].
+    pub fn status(&self, project: &Project) -> Operation<ProjectStatus> {
+        let project = project.clone();
+        self.operation(move |engine| engine.status(&project))
     }
 
     /// As [`Engine::doctor`].

@@ -171,8 +171,12 @@ impl Doctor {
         let engine = match engine {
             Ok(engine) => engine,
             Err(error) => {
-                let hint = "start Docker or Podman, or name its socket with POCKETDOCK_SOCKET";
-                return self.report_error(error.code(), error, Some(hint));
+                self.report_error(error.code(), error, Some(engine_hint(error)));
+                let damaged = instances.iter().filter(|(_, it)| it.is_none());
+                for (instance, _) in damaged {
+                    self.damaged(None, instance);
+                }
+                return;
             }
         };
         self.report.engine = Some(self.engine(engine));
@@ -321,7 +325,7 @@ impl Doctor {
         for (instance, description) in instances {
             match description {
                 Some(description) => self.instance(ward, instance, description),
-                None => self.damaged(ward, instance),
+                None => self.damaged(Some(ward), instance),
             }
         }
     }
@@ -385,18 +389,19 @@ impl Doctor {
     }
 
     /// An instance with a description that cannot be read: its container may say what it is.
-    fn damaged(&mut self, ward: &Ward<'_>, instance: &Instance) {
+    fn damaged(&mut self, ward: Option<&Ward<'_>>, instance: &Instance) {
         let dir = instance.dir();
         let name = instance.name();
         let message = format!("the description in '{}' is damaged", dir.display());
         self.report.mismatches.push(name.to_owned());
-        match ward.of_dir(dir) {
-            Some(summary) => {
-                let engine = ward.engine;
+        let own = ward.and_then(|ward| Some((ward.engine, ward.of_dir(dir)?)));
+        match own {
+            Some((engine, summary)) => {
                 self.treat("damaged_instance", message, || {
                     describe(engine, summary, dir)
                 });
             }
+            None if ward.is_none() => self.problem("damaged_instance", message, None, false),
             None => {
                 let hint = "no sandbox says that it is its own; remove the directory by hand";
                 self.problem("damaged_instance", message, Some(hint), false);
@@ -488,6 +493,16 @@ impl<'a> Leftover<'a> {
             }
         }
         remove(client, &summary.id)
+    }
+}
+
+/// What to do about an engine that cannot be reached.
+fn engine_hint(error: &Error) -> &'static str {
+    match error {
+        Error::SocketConnection { reason, .. } if reason.contains("denied") => {
+            "use an engine of your own (rootless Podman), or join the group that owns the socket"
+        }
+        _ => "start Docker or Podman, or name its socket with POCKETDOCK_SOCKET",
     }
 }
 

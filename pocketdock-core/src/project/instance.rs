@@ -248,6 +248,33 @@ impl Instance {
         recording::retain(&self.logs_dir(), count_max, age_max)
     }
 
+    /// Removes the instances beside this one that only hold logs, all of them older than `age_max`:
+    /// what commands in the background have left whose sandbox was for them alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if one cannot be read or removed.
+    pub fn sweep(&self, age_max: Option<Duration>) -> Result<()> {
+        let (Some(instances), Some(_)) = (self.dir.parent(), age_max) else {
+            return Ok(());
+        };
+        for name in private::names_in(instances)? {
+            let other = Self::at(instances.join(&name), &name);
+            let is_left = other.exists()
+                && other != *self
+                && other
+                    .description()
+                    .is_ok_and(|it| it.is_some_and(|it| !it.kept));
+            if is_left {
+                other.retain(None, age_max)?;
+                if other.logs()?.is_empty() {
+                    other.remove()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn logs_dir(&self) -> PathBuf {
         self.dir.join("logs")
     }
@@ -400,6 +427,38 @@ mod tests {
         );
         Instance::within(&place, "own").unwrap().remove().unwrap();
         assert!(!own.exists());
+    }
+
+    #[test]
+    fn what_only_holds_old_logs_is_swept_away() {
+        let scratch = Scratch::new("sweep");
+        let place = Place::in_project(scratch.path());
+        let make = |name: &str, kept: bool, log: &str| {
+            let instance = Instance::within(&place, name).unwrap();
+            private::create_dir(&instance.logs_dir()).unwrap();
+            let description = Description {
+                name: name.to_owned(),
+                id: "x".to_owned(),
+                kept,
+                ..Description::default()
+            };
+            description.write(instance.dir()).unwrap();
+            fs::write(instance.logs_dir().join(log), "").unwrap();
+            instance
+        };
+        let old = "detach-20200101T000000.000000Z-0000.log";
+        let new = "detach-20990101T000000.000000Z-0000.log";
+        let own = make("own", false, new);
+        let all = [
+            make("old", false, old),
+            make("new", false, new),
+            make("kept", true, old),
+        ];
+        own.sweep(None).unwrap();
+        assert!(all.iter().all(Instance::exists));
+        own.sweep(Some(Duration::from_secs(86_400))).unwrap();
+        assert_eq!(all.map(|it| it.exists()), [false, true, true]);
+        assert!(own.exists());
     }
 
     /// The same description elsewhere makes nothing ours.

@@ -156,7 +156,15 @@ impl Lost {
 impl Recorder for Lost {
     fn begin(&self, _: RecordKind, _: &[String]) -> Option<Box<dyn Record>> {
         let path = self.path.clone();
-        self.failure.note(Err(Error::PathNotFound { path }))
+        self.failure.note(Err(match Description::read(&path) {
+            Err(error) => error,
+            Ok(None) => Error::PathNotFound { path },
+            Ok(Some(_)) => Error::Config {
+                path,
+                line: 0,
+                message: "it is the instance of another container".to_owned(),
+            },
+        }))
     }
 
     fn replaced(&self, _: &str, _: &str) {}
