@@ -159,21 +159,27 @@ fn a_log_that_can_not_be_written_is_an_error_before_anything_runs() {
     let sandbox = live.sandbox();
     let words = ["run", "-d", &sandbox.name, "touch /tmp/ran"];
     // A file where the directory would be: it stops root, too, whom no mode stops.
-    let place = live.state.write("file", b"");
-    let mut program = live.pocketdock(&words);
-    let output = program.env("XDG_STATE_HOME", &place).output().unwrap();
+    let logs = format!("pocketdock/instances/{}/logs", sandbox.name);
+    fs::remove_dir(live.state.join(&logs)).unwrap();
+    live.state.write(&logs, b"");
+    let output = live.run(&words);
     assert_eq!(code(&output), 125, "{output:?}");
     assert!(text(&output.stderr).contains("cannot create"), "{output:?}");
-    let output = live
-        .pocketdock(&words)
-        .env_remove("XDG_STATE_HOME")
-        .output();
-    assert!(text(&output.unwrap().stderr).contains("HOME"));
-    assert_eq!(
-        code(&sandbox.run(&["test -e /tmp/ran"])),
-        1,
-        "nothing may have run"
-    );
+    // One that was made where there is no place for an instance.
+    let homeless = |words: &[&str]| {
+        let mut program = live.pocketdock(words);
+        program.env_remove("XDG_STATE_HOME").output().unwrap()
+    };
+    let name = unique_name();
+    let made = homeless(&["create", "--name", &name, "--image", &live.image]);
+    assert_eq!(code(&made), 0, "{made:?}");
+    let output = homeless(&["run", "-d", &name, "touch /tmp/ran"]);
+    assert!(text(&output.stderr).contains("HOME"), "{output:?}");
+    for name in [&sandbox.name, &name] {
+        let ran = live.run(&["run", name, "test -e /tmp/ran"]);
+        assert_eq!(code(&ran), 1, "nothing may have run");
+    }
+    live.run(&["shutdown", "--yes", "--force", &name]);
 }
 
 #[test]
