@@ -336,6 +336,45 @@ mod tests {
     }
 
     #[test]
+    fn placeholders() {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+        let new = CreateOptions::new;
+        #[rustfmt::skip] // one case per line
+        let cases = [
+            ("neither",   new(),                                ["sleep", "infinity"].as_slice()),
+            ("ttl",       new().ttl(minute),                    &["sleep", "60"]),
+            ("idle",      new().idle_timeout(minute),           &["60", "15", "0"]),
+            ("soon idle", new().idle_timeout(minute / 60),      &["1", "1", "0"]),
+            ("both",      new().idle_timeout(hour).ttl(minute), &["3600", "30", "60"]),
+        ];
+        for (name, options, want) in cases {
+            let document = document(&options);
+            let words = document.array_at(&["Entrypoint"]).unwrap();
+            let words: Vec<_> = words.iter().map(|word| word.as_str().unwrap()).collect();
+            assert!(words.ends_with(want), "{name}: {words:?}");
+            assert_eq!(
+                words[0],
+                if words.len() == 2 { "sleep" } else { "sh" },
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_engines_tell_otherwise_is_in_a_label() {
+        let asked = |options: &CreateOptions| {
+            let document = document(options);
+            document
+                .str_at(&["Labels", labels::ASKED])
+                .map(str::to_owned)
+        };
+        assert_eq!(asked(&CreateOptions::new()), None);
+        let hardened = CreateOptions::new().hardened().cap_add("CHOWN");
+        let want = r#"{"CapDrop":["ALL"],"CapAdd":["CHOWN"]}"#;
+        assert_eq!(asked(&hardened).as_deref(), Some(want));
+    }
+
+    #[test]
     fn two_host_ports_may_lead_to_one_port() {
         let options = CreateOptions::new()
             .port(Port::new(1, 80))

@@ -159,7 +159,7 @@ impl CreateOptions {
         let Some(timeout) = self.idle_timeout else {
             return Ok(());
         };
-        let text = format!("{timeout:?}");
+        let text = format_duration(timeout);
         if timeout.is_zero() {
             let form = "expected more than nothing";
             return Err(Error::invalid("idle timeout", text, form));
@@ -540,6 +540,7 @@ mod tests {
             (options().volume(gone), "/no/such/dir"),
             (options().no_network().port(Port::new(1, 80)), "80/tcp"),
             (options().ttl(Duration::ZERO), "ttl '0s'"),
+            (options().idle_timeout(Duration::ZERO), "idle timeout '0s'"),
             (options().ttl(Duration::from_secs(1)).command(["x"]), "'x'"),
         ];
         for (options, part) in cases {
