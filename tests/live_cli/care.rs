@@ -118,6 +118,9 @@ fn a_day_in_a_project() {
     assert_eq!(project.says(&["run", &name, "ls /tmp"]), "lost\n");
     project.says(&["reboot", &name, "--fresh"]);
     assert_eq!(project.says(&["run", &name, "ls /tmp"]), "");
+    let image = format!("localhost/{name}:day");
+    project.says(&["snapshot", &name, &image]);
+    live.delete(&format!("/images/{image}"));
     let list = project.json(&["list", "--project", "."]);
     let listed = list.as_array().unwrap().iter();
     let listed: Vec<_> = listed.map(|it| it.str_at(&["name"]).unwrap()).collect();
