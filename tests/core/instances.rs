@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use pocketdock_core::{CreateOptions, Error, Instance, PruneOptions};
 
@@ -236,4 +237,106 @@ fn doctor_reports_an_engine_that_does_not_answer() {
     let codes: Vec<_> = report.problems.iter().map(|problem| problem.code).collect();
     assert!(codes.contains(&"socket_communication"), "{codes:?}");
     assert!(dir.join("instance.json").is_file());
+}
+
+/// The tag of this process in the names of containers, or of one that was here and is dead.
+fn tag(is_dead: bool) -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .nth(19)
+        .unwrap()
+        .parse()
+        .unwrap();
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
+    let namespace = namespace
+        .to_str()
+        .unwrap()
+        .trim_matches(|c: char| !c.is_ascii_digit());
+    let (boot, pid) = (&boot[..8], std::process::id());
+    format!("{boot}-{pid}-{}-{namespace}-ab", ticks + u64::from(is_dead))
+}
+
+/// The doctor of a sandbox that is being rebooted, or whose rebooting client is dead: the problems
+/// and what the engine was asked to change.
+fn examine_half_rebooted(is_dead: bool, fix: bool) -> (Vec<&'static str>, Vec<String>, bool) {
+    let old = format!("box.old-{}", tag(is_dead));
+    let fresh = format!("box.fresh-{}", tag(is_dead));
+    let dir = Mutex::new(String::new());
+    let dir = Arc::new(dir);
+    let renamed = Arc::new(Mutex::new(false));
+    let fake = model({
+        let (dir, renamed) = (Arc::clone(&dir), Arc::clone(&renamed));
+        move |_, request| {
+            if request.path.ends_with("/rename") {
+                *renamed.lock().unwrap() = true;
+                return Some(Reply::empty(204));
+            }
+            let row = |id: &str, name: &str, state: &str, created: u8| {
+                let dir = dir.lock().unwrap();
+                format!(
+                    r#"{{"Id":"{id}","Names":["/{name}"],"State":"{state}","Created":{created},
+                        "Labels":{{"pocketdock.managed":"true","pocketdock.instance":"box",
+                        "pocketdock.data-path":"{dir}"}}}}"#
+                )
+            };
+            let rows = match *renamed.lock().unwrap() {
+                false => [row(ID, &old, "exited", 1), row("f1", &fresh, "running", 2)].join(","),
+                true => row(ID, "box", "exited", 1),
+            };
+            is_list(request).then(|| Reply::json(200, &format!("[{rows}]")))
+        }
+    });
+    let own = dir_of(&fake);
+    *dir.lock().unwrap() = own.to_str().unwrap().to_owned();
+    fs::create_dir_all(&own).unwrap();
+    let socket = fake.socket().display();
+    let text = format!(r#"{{"name":"box","id":"{ID}","socket":"{socket}","kept":true}}"#);
+    fs::write(own.join("instance.json"), text).unwrap();
+    let engine = engine_of(&fake);
+    let report = match fix {
+        true => engine.repair(None),
+        false => engine.doctor(None),
+    };
+    let codes = report.problems.iter().map(|it| it.code);
+    let codes = codes.filter(|code| *code != "engine").collect();
+    let changes = fake.requests().into_iter().filter(|it| it.method != "GET");
+    let changes = changes.map(|it| format!("{} {}", it.method, it.path));
+    (
+        codes,
+        changes.collect(),
+        own.join("instance.json").is_file(),
+    )
+}
+
+#[test]
+fn doctor_leaves_a_reboot_alone_whose_client_lives() {
+    for fix in [false, true] {
+        let (codes, changes, is_there) = examine_half_rebooted(false, fix);
+        assert_eq!(
+            (codes.len(), changes.len(), is_there),
+            (0, 0, true),
+            "{codes:?} {changes:?}"
+        );
+    }
+}
+
+#[test]
+fn doctor_puts_a_reboot_back_whose_client_is_dead_and_keeps_the_instance() {
+    let (codes, changes, is_there) = examine_half_rebooted(true, false);
+    assert_eq!(
+        (codes, changes.len(), is_there),
+        (vec!["half_rebooted"; 2], 0, true)
+    );
+    let (codes, changes, is_there) = examine_half_rebooted(true, true);
+    assert_eq!((codes, is_there), (vec!["half_rebooted"; 2], true));
+    let base = "/containers";
+    let want = [
+        format!("POST {base}/{ID}/rename"),
+        format!("POST {base}/f1/kill"),
+        format!("DELETE {base}/f1"),
+    ];
+    assert_eq!(changes, want);
 }

@@ -12,82 +12,31 @@
 //! Descriptions are read before the containers are listed: whatever is made meanwhile has a
 //! container by then, or a maker that lives. What cannot be told for sure is left alone.
 
-use std::path::{Path, PathBuf};
+mod report;
+mod ward;
 
-use crate::container::handle::{Container, remove};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::container::handle::remove;
 use crate::container::profile::list_profiles;
-use crate::container::reboot::{FRESH, OLD};
 use crate::container::{labels, plan};
 use crate::engine::types::ContainerSummary;
-use crate::engine::{Engine, EngineKind, containers, system};
+use crate::engine::{Engine, containers, system};
 use crate::error::{Error, Result};
 use crate::host::{Environment, Life, ProcessIdentity};
 use crate::project::config::Config;
 use crate::project::description::Description;
 use crate::project::instance::Instance;
 use crate::project::place::Place;
-use crate::project::private;
 use crate::project::prune::{managed, owner_life};
 use crate::wire::value::Value;
+use ward::{Leftover, Ward, describe, destroy};
+
+pub use report::{DoctorReport, EngineReport, Problem};
 
 /// The oldest version of the API that is known to do.
 const API_VERSION_MIN: (u64, u64) = (1, 41);
-
-/// How things are.
-#[derive(Debug, Default)]
-#[non_exhaustive]
-pub struct DoctorReport {
-    /// The engine; `None` if none answers.
-    pub engine: Option<EngineReport>,
-    /// The names of sandboxes that nobody looks after, or that have lost their instance.
-    pub orphaned_containers: Vec<String>,
-    /// Directories of sandboxes that are gone.
-    pub stale_instance_dirs: Vec<PathBuf>,
-    /// The names of sandboxes that are not what their instance says.
-    pub mismatches: Vec<String>,
-    /// Everything that is wrong, those above included.
-    pub problems: Vec<Problem>,
-    /// What is worth knowing and not wrong.
-    pub notes: Vec<String>,
-}
-
-impl DoctorReport {
-    /// Whether nothing is wrong, or not any more.
-    #[must_use]
-    pub fn healthy(&self) -> bool {
-        self.problems.iter().all(|problem| problem.fixed)
-    }
-}
-
-/// An engine that answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EngineReport {
-    /// Docker or Podman.
-    pub kind: EngineKind,
-    /// Its version.
-    pub version: String,
-    /// The version of the API that is spoken with it.
-    pub api_version: (u64, u64),
-    /// Its socket.
-    pub socket: PathBuf,
-    /// Whether it runs without root's rights; `None` if it does not say.
-    pub rootless: Option<bool>,
-}
-
-/// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Problem {
-    /// A stable name for its kind.
-    pub code: &'static str,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Whether it has been put right.
-    pub fixed: bool,
-}
 
 impl Engine {
     /// Looks at this engine, at its sandboxes, and at the instances of the project with this root
@@ -180,17 +129,32 @@ impl Doctor {
             }
         };
         self.report.engine = Some(self.engine(engine));
-        match managed(engine, None) {
-            Ok(all) => {
-                let mut ward = Ward { engine, all };
-                self.orphans(&mut ward);
-                self.leftovers(&mut ward);
-                self.instances(&ward, &instances);
-                self.missing(&ward, place);
-            }
-            Err(error) => self.report_error(error.code(), &error, None),
+        if let Err(error) = self.look_at_containers(engine, place, &instances) {
+            self.report_error(error.code(), &error, None);
         }
         self.images(engine);
+    }
+
+    fn look_at_containers(
+        &mut self,
+        engine: &Engine,
+        place: &Place,
+        instances: &[(Instance, Option<Description>)],
+    ) -> Result<()> {
+        let all = managed(engine, None)?;
+        let mut ward = Ward { engine, all };
+        self.orphans(&mut ward);
+        let mut unsettled = self.leftovers(&mut ward);
+        // Names have changed, and what they stand for; and other clients go on.
+        ward.all = managed(engine, None)?;
+        for summary in ward.take(|summary| Leftover::of(summary).is_some()) {
+            unsettled.extend(Leftover::of(&summary).map(|it| it.name.to_owned()));
+        }
+        let settled = instances.iter();
+        let settled = settled.filter(|(instance, _)| !unsettled.contains(instance.name()));
+        self.instances(&ward, settled);
+        self.missing(&ward, place);
+        Ok(())
     }
 
     fn problem(&mut self, code: &'static str, message: String, hint: Option<&str>, fixed: bool) {
@@ -302,26 +266,36 @@ impl Doctor {
         }
     }
 
-    /// What a client that died has left of a reboot.
-    fn leftovers(&mut self, ward: &mut Ward<'_>) {
+    /// What a client that died has left of a reboot; the names of the sandboxes that are still being
+    /// rebooted, or half so.
+    fn leftovers(&mut self, ward: &mut Ward<'_>) -> BTreeSet<String> {
+        let mut unsettled = BTreeSet::new();
         for summary in ward.take(|summary| Leftover::of(summary).is_some()) {
             let Some(leftover) = Leftover::of(&summary) else {
                 continue;
             };
+            let name = leftover.name;
             if leftover.is_in_use {
+                unsettled.insert(name.to_owned());
                 continue;
             }
-            let name = leftover.name;
             let message = format!("'{}' is left of a reboot of '{name}'", summary.name);
             self.report.orphaned_containers.push(summary.name.clone());
             let engine = ward.engine;
-            self.treat("half_rebooted", message, || {
+            if !self.treat("half_rebooted", message, || {
                 leftover.clear(engine, &summary)
-            });
+            }) {
+                unsettled.insert(name.to_owned());
+            }
         }
+        unsettled
     }
 
-    fn instances(&mut self, ward: &Ward<'_>, instances: &[(Instance, Option<Description>)]) {
+    fn instances<'a>(
+        &mut self,
+        ward: &Ward<'_>,
+        instances: impl Iterator<Item = &'a (Instance, Option<Description>)>,
+    ) {
         for (instance, description) in instances {
             match description {
                 Some(description) => self.instance(ward, instance, description),
@@ -366,7 +340,12 @@ impl Doctor {
             (None, None) => {
                 let message = format!("the sandbox of '{}' is gone", dir.display());
                 self.report.stale_instance_dirs.push(dir.to_owned());
-                self.treat("stale_instance", message, || instance.remove());
+                self.treat("stale_instance", message, || {
+                    match instance.description()?.as_ref() == Some(description) {
+                        true => instance.remove(),
+                        false => Ok(()), // Somebody makes a sandbox of this name again.
+                    }
+                });
             }
         }
     }
@@ -437,65 +416,6 @@ impl Doctor {
     }
 }
 
-/// The containers that have not been looked after yet.
-struct Ward<'a> {
-    engine: &'a Engine,
-    all: Vec<ContainerSummary>,
-}
-
-impl Ward<'_> {
-    fn take(&mut self, is_one: impl Fn(&ContainerSummary) -> bool) -> Vec<ContainerSummary> {
-        let all = std::mem::take(&mut self.all);
-        let (taken, left) = all.into_iter().partition(is_one);
-        self.all = left;
-        taken
-    }
-
-    /// The container that says that a directory is its own.
-    fn of_dir(&self, dir: &Path) -> Option<&ContainerSummary> {
-        self.all
-            .iter()
-            .find(|it| it.label(labels::DATA_PATH).map(Path::new) == Some(dir))
-    }
-}
-
-/// A container with the name of one that takes another's place, or whose place is taken.
-struct Leftover<'a> {
-    name: &'a str,
-    is_old: bool,
-    /// Whether whoever reboots it may still be at it.
-    is_in_use: bool,
-}
-
-impl<'a> Leftover<'a> {
-    fn of(summary: &'a ContainerSummary) -> Option<Self> {
-        let name = summary.label(labels::INSTANCE)?;
-        let rest = summary.name.strip_prefix(name)?;
-        let old = rest.strip_prefix(OLD);
-        let tag = old.or_else(|| rest.strip_prefix(FRESH))?;
-        let maker = tag
-            .rsplit_once('-')
-            .and_then(|(tag, _random)| ProcessIdentity::parse_tag(tag));
-        Some(Leftover {
-            name,
-            is_old: old.is_some(),
-            is_in_use: maker.is_none_or(|maker| maker.life() != Life::Dead),
-        })
-    }
-
-    /// An old one gets its name back if that is free; otherwise the other one has its place.
-    fn clear(&self, engine: &Engine, summary: &ContainerSummary) -> Result<()> {
-        let client = engine.client();
-        if self.is_old {
-            match containers::rename(client, &summary.id, self.name) {
-                Err(Error::NameInUse { .. }) => {}
-                other => return other,
-            }
-        }
-        remove(client, &summary.id)
-    }
-}
-
 /// What to do about an engine that cannot be reached.
 fn engine_hint(error: &Error) -> &'static str {
     match error {
@@ -511,23 +431,4 @@ fn rootless(info: &Value) -> Option<bool> {
     let options = info.array_at(&["SecurityOptions"])?;
     let said = options.iter().filter_map(Value::as_str);
     Some(said.into_iter().any(|option| option.contains("rootless")))
-}
-
-/// Removes an orphan and what it has on the host, if it is still the same.
-fn destroy(engine: &Engine, summary: &ContainerSummary) -> Result<()> {
-    let container = match engine.find(&summary.id) {
-        Err(Error::ContainerNotFound { .. }) => return Ok(()),
-        other => other?,
-    };
-    let instance = Instance::owned_by(&container);
-    remove(engine.client(), &summary.id)?;
-    instance.map_or(Ok(()), |instance| instance.remove())
-}
-
-/// Writes the description of a kept container into its directory.
-fn describe(engine: &Engine, summary: &ContainerSummary, dir: &Path) -> Result<()> {
-    let container: Container = engine.find(&summary.id)?;
-    private::create_dir(&dir.join("logs"))?;
-    private::create_dir(&dir.join("data"))?;
-    Description::of(&container, true).write(dir)
 }
