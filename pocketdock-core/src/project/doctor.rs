@@ -266,8 +266,8 @@ impl Doctor {
         }
     }
 
-    /// What a client that died has left of a reboot; the names of the sandboxes that are still being
-    /// rebooted, or half so.
+    /// What a client that died has left of a reboot; the names of the sandboxes that are still
+    /// being rebooted, or half so.
     fn leftovers(&mut self, ward: &mut Ward<'_>) -> BTreeSet<String> {
         let mut unsettled = BTreeSet::new();
         for summary in ward.take(|summary| Leftover::of(summary).is_some()) {
