@@ -722,3 +722,41 @@ fn a_place_that_may_not_be_written_or_read() {
     chmod(instances, 0o700);
     assert_eq!(code(&project.run(&["run", &name, "true"])), 0);
 }
+
+#[test]
+fn the_limits_of_logs_hold() {
+    let Some(live) = live() else { return };
+    let project = Project::new(&live);
+    let name = unique_name();
+    project.create(&name);
+    let settings = |text: &str| {
+        fs::write(project.dir.join(".pocketdock/pocketdock.yaml"), text).unwrap();
+    };
+    settings("logging:\n  max_log_size: 1k\n  max_logs_per_instance: 3\n");
+    for n in 0..5 {
+        let line = format!("echo {n}; yes | head -c 100000");
+        let output = project.run(&["run", &name, &line]);
+        assert_eq!(output.stdout.len(), 100_002, "the output is whole");
+    }
+    let logs = project.instance(&name).join("logs");
+    let count = || fs::read_dir(&logs).unwrap().count();
+    assert_eq!(count(), 3);
+    let shown = project.run(&["logs", &name, "--last", "1"]);
+    assert!(text(&shown.stdout).starts_with("4\ny\n"));
+    assert!(text(&shown.stderr).contains("truncated: "), "{shown:?}");
+    let history = project.json(&["logs", "--history"]);
+    let history = history.as_array().unwrap();
+    assert_eq!(history.len(), 5, "lines stay");
+    assert_eq!(history[4].bool_at(&["truncated"]), Some(true));
+
+    settings("auto_log: false\n");
+    project.says(&["run", &name, "true"]);
+    assert_eq!(
+        project
+            .json(&["logs", "--history"])
+            .as_array()
+            .unwrap()
+            .len(),
+        5
+    );
+}
