@@ -184,28 +184,29 @@ suites_without_engine() {
         pocketdock-core/Cargo.toml pocketdock-cli/Cargo.toml | grep -v live
 }
 
-run_live() { # ENGINE
-    local socket=$scratch/engines/$1.sock
-    step "$1: minimal-python"
-    check "$1::python_builds" python_builds "$socket"
-    check "$1::python_runs" python_runs "$socket"
-    export POCKETDOCK_TEST_ENGINE=$1 POCKETDOCK_TEST_SOCKET=$socket
+# Which engine the suites are for.
+point_at() { # ENGINE OTHER
+    export POCKETDOCK_TEST_ENGINE=$1 POCKETDOCK_TEST_SOCKET=$scratch/engines/$1.sock
+    # To carry images to and from.
+    export POCKETDOCK_TEST_OTHER_SOCKET=$scratch/engines/$2.sock
     export POCKETDOCK_TEST_IMAGE=localhost/busybox:latest
     export POCKETDOCK_TEST_DEBIAN_IMAGE=debian:trixie-slim
     export POCKETDOCK_TEST_PYTHON_IMAGE=pocketdock/minimal-python:latest
-    # The first engine has another beside it, to carry images to and from.
-    local other
-    unset POCKETDOCK_TEST_OTHER_SOCKET
-    for other in "$scratch"/engines/{docker,podman}.sock; do
-        if [ "$other" != "$socket" ] &&
-            curl -sf -o /dev/null --unix-socket "$other" http://localhost/_ping; then
-            export POCKETDOCK_TEST_OTHER_SOCKET=$other
-        fi
-    done
+}
+
+run_live() { # ENGINE OTHER
+    step "$1: minimal-python"
+    check "$1::python_builds" python_builds "$scratch/engines/$1.sock"
+    check "$1::python_runs" python_runs "$scratch/engines/$1.sock"
+    point_at "$1" "$2"
     step "$1: live suites"
     cargo_test -p pocketdock-core --test live -- --skip engine_loss
     cargo_test -p pocketdock-cli --test cli_live
-    # The last test on an engine ends it.
+}
+
+# The last test on an engine ends it.
+lose() { # ENGINE OTHER
+    point_at "$1" "$2"
     step "$1: the engine is lost"
     POCKETDOCK_TEST_ENGINE_PID=$(cat "$scratch/engines/$1.pid") \
         cargo_test -p pocketdock-core --test live -- engine_loss
@@ -237,9 +238,10 @@ run_all() { # --quick or nothing
         failed=$((failed + 1))
         return
     fi
-    for engine in "${ENGINES[@]}"; do
-        run_live "$engine"
-    done
+    run_live docker podman
+    run_live podman docker
+    lose docker podman
+    lose podman docker
 }
 
 if [ "${1-}" != --quick ] && [ "$(id -u)" -ne 0 ]; then
