@@ -575,14 +575,14 @@ fn sandboxes_that_nobody_uses_end_by_themselves() {
     let Some(live) = live() else { return };
     let project = Project::new(&live);
     let file = project.dir.join(".pocketdock/pocketdock.yaml");
-    fs::write(file, "idle_timeout: 4s\n").unwrap();
+    fs::write(file, "idle_timeout: 8s\n").unwrap();
     let (idle, busy) = (unique_name(), unique_name());
     project.create(&idle);
     project.create(&busy);
-    project.says(&["run", "-d", &busy, "sleep 60"]);
+    project.says(&["run", "-d", &busy, "sleep 600"]);
     // A command now and then keeps it up, for longer than it would last without.
     let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(8) {
+    while began.elapsed() < Duration::from_secs(14) {
         project.says(&["run", &idle, "true"]);
         thread::sleep(Duration::from_secs(1));
     }
@@ -594,7 +594,7 @@ fn sandboxes_that_nobody_uses_end_by_themselves() {
     assert!(live.eventually(PATIENCE, || !live.running(&idle)));
     let ttl = unique_name();
     let image = &live.image;
-    project.says(&["create", "--name", &ttl, "--image", image, "--ttl", "3s"]);
+    project.says(&["create", "--name", &ttl, "--image", image, "--ttl", "6s"]);
     assert!(live.eventually(PATIENCE, || !live.has(&ttl)));
     assert_eq!(project.doctor(&["--fix"]).0, ["stale_instance"]);
 }
