@@ -261,7 +261,11 @@ fn tag(is_dead: bool) -> String {
 
 /// The doctor of a sandbox that is being rebooted, or whose rebooting client is dead: the problems
 /// and what the engine was asked to change.
-fn examine_half_rebooted(is_dead: bool, fix: bool) -> (Vec<&'static str>, Vec<String>, bool) {
+fn examine_half_rebooted(
+    is_dead: bool,
+    is_over: bool,
+    fix: bool,
+) -> (Vec<&'static str>, Vec<String>, bool) {
     let old = format!("box.old-{}", tag(is_dead));
     let fresh = format!("box.fresh-{}", tag(is_dead));
     let dir = Mutex::new(String::new());
@@ -273,6 +277,13 @@ fn examine_half_rebooted(is_dead: bool, fix: bool) -> (Vec<&'static str>, Vec<St
             if request.path.ends_with("/rename") {
                 *renamed.lock().unwrap() = true;
                 return Some(Reply::empty(204));
+            }
+            for (id, name) in [(ID, &old), ("f1", &fresh)] {
+                let now = if is_over { "box" } else { name.as_str() };
+                if request.path.ends_with(&format!("/{id}/json")) {
+                    let found = inspected("running").replace("/box", &format!("/{now}"));
+                    return Some(Reply::json(200, &found.replace(ID, id)));
+                }
             }
             let row = |id: &str, name: &str, state: &str, created: u8| {
                 let dir = dir.lock().unwrap();
@@ -314,7 +325,7 @@ fn examine_half_rebooted(is_dead: bool, fix: bool) -> (Vec<&'static str>, Vec<St
 #[test]
 fn doctor_leaves_a_reboot_alone_whose_client_lives() {
     for fix in [false, true] {
-        let (codes, changes, is_there) = examine_half_rebooted(false, fix);
+        let (codes, changes, is_there) = examine_half_rebooted(false, false, fix);
         assert_eq!(
             (codes.len(), changes.len(), is_there),
             (0, 0, true),
@@ -325,12 +336,12 @@ fn doctor_leaves_a_reboot_alone_whose_client_lives() {
 
 #[test]
 fn doctor_puts_a_reboot_back_whose_client_is_dead_and_keeps_the_instance() {
-    let (codes, changes, is_there) = examine_half_rebooted(true, false);
+    let (codes, changes, is_there) = examine_half_rebooted(true, false, false);
     assert_eq!(
         (codes, changes.len(), is_there),
         (vec!["half_rebooted"; 2], 0, true)
     );
-    let (codes, changes, is_there) = examine_half_rebooted(true, true);
+    let (codes, changes, is_there) = examine_half_rebooted(true, false, true);
     assert_eq!((codes, is_there), (vec!["half_rebooted"; 2], true));
     let base = "/containers";
     let want = [
@@ -339,4 +350,17 @@ fn doctor_puts_a_reboot_back_whose_client_is_dead_and_keeps_the_instance() {
         format!("DELETE {base}/f1"),
     ];
     assert_eq!(changes, want);
+}
+
+/// The list is older than what is known of the client: it has ended because it was done.
+#[test]
+fn doctor_does_not_take_a_client_that_is_done_for_a_dead_one() {
+    for fix in [false, true] {
+        let (codes, changes, is_there) = examine_half_rebooted(true, true, fix);
+        assert_eq!(
+            (codes.len(), changes.len(), is_there),
+            (0, 0, true),
+            "{codes:?} {changes:?}"
+        );
+    }
 }

@@ -496,7 +496,13 @@ fn clients_that_are_killed_leave_nothing_that_doctor_does_not_find() {
     for name in [&foreign, &elsewhere] {
         live.delete(&format!("/containers/{name}?force=1")); // Which it would not be gone before.
     }
-    assert!(live.running(&owned));
+    let (info, _) = live.json(&["info", &owned]);
+    assert_eq!(
+        info.str_at(&["status"]),
+        Some("running"),
+        "{info:?}, {:?}",
+        owner.try_wait()
+    );
     owner.kill().unwrap();
     owner.wait().unwrap();
     live.json(&["doctor", "--fix"]);

@@ -256,6 +256,10 @@ impl Doctor {
     fn orphans(&mut self, ward: &mut Ward<'_>) {
         let is_orphan = |summary: &ContainerSummary| owner_life(summary) == Some(Life::Dead);
         for summary in ward.take(is_orphan) {
+            // Whoever has come to an end in good order has removed it before.
+            if is_gone(ward.engine, &summary) {
+                continue;
+            }
             let message = format!(
                 "'{}' is {} and the process that looked after it is dead",
                 summary.name, summary.state
@@ -275,7 +279,8 @@ impl Doctor {
                 continue;
             };
             let name = leftover.name;
-            if leftover.is_in_use {
+            // A client that has come to its end since the list was made is no dead one.
+            if leftover.is_in_use || !leftover.is_still(ward.engine, &summary) {
                 unsettled.insert(name.to_owned());
                 continue;
             }
@@ -312,7 +317,11 @@ impl Doctor {
         let dir = instance.dir();
         match description.maker.as_ref().map(ProcessIdentity::life) {
             Some(Life::Alive | Life::Unknown) => return,
-            Some(Life::Dead) => return self.unfinished(ward, instance),
+            // Whoever has finished since has written that down before coming to an end.
+            Some(Life::Dead) if is_still(instance, description) => {
+                return self.unfinished(ward, instance);
+            }
+            Some(Life::Dead) => return,
             None => {}
         }
         let found = ward.all.iter().find(|it| it.id == description.id);
@@ -341,7 +350,7 @@ impl Doctor {
                 let message = format!("the sandbox of '{}' is gone", dir.display());
                 self.report.stale_instance_dirs.push(dir.to_owned());
                 self.treat("stale_instance", message, || {
-                    match instance.description()?.as_ref() == Some(description) {
+                    match is_still(instance, description) {
                         true => instance.remove(),
                         false => Ok(()), // Somebody makes a sandbox of this name again.
                     }
@@ -414,6 +423,18 @@ impl Doctor {
             });
         }
     }
+}
+
+/// Whether an instance still says what it said when it was read.
+fn is_still(instance: &Instance, description: &Description) -> bool {
+    instance
+        .description()
+        .is_ok_and(|now| now.as_ref() == Some(description))
+}
+
+fn is_gone(engine: &Engine, summary: &ContainerSummary) -> bool {
+    let found = containers::inspect(engine.client(), &summary.id);
+    matches!(found, Err(Error::ContainerNotFound { .. }))
 }
 
 /// What to do about an engine that cannot be reached.

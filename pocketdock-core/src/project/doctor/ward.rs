@@ -62,6 +62,15 @@ impl<'a> Leftover<'a> {
         })
     }
 
+    /// Whether the container still has the name that it was listed by.
+    pub(super) fn is_still(&self, engine: &Engine, summary: &ContainerSummary) -> bool {
+        let found = containers::inspect(engine.client(), &summary.id);
+        found.is_ok_and(|found| {
+            let name = found.str_at(&["Name"]).unwrap_or_default();
+            name.trim_start_matches('/') == summary.name
+        })
+    }
+
     /// An old one gets its name back if that is free; otherwise the other one has its place.
     pub(super) fn clear(&self, engine: &Engine, summary: &ContainerSummary) -> Result<()> {
         let client = engine.client();
