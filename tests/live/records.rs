@@ -146,6 +146,16 @@ fn a_session_has_one_line_and_its_commands_in_the_log() {
 }
 
 #[test]
+fn what_pocketdock_runs_for_itself_is_no_command() {
+    let Some(live) = Live::begin() else { return };
+    let kept = Kept::new(&live);
+    kept.sandbox.write_file("/tmp/file", "content").unwrap();
+    assert_eq!(kept.sandbox.read_file("/tmp/file").unwrap(), b"content");
+    assert_eq!(kept.sandbox.list_files("/tmp").unwrap(), ["file"]);
+    assert_eq!(kept.instance.history().unwrap(), []);
+}
+
+#[test]
 fn a_guarded_sandbox_has_no_instance() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();

@@ -64,6 +64,7 @@ fn run(
         .exec(["sh", "-c", script, "sh", path.as_str()])
         .env("LC_ALL", "C")
         .no_timeout()
+        .unrecorded() // It is no command of anybody's.
         .max_output(len_max);
     if let Some(user) = access.script_user() {
         exec = exec.user(user);
