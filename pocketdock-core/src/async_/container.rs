@@ -38,6 +38,15 @@ impl From<Container> for AsyncContainer {
 
 impl AsyncContainer {
     /// The same sandbox, with calls that block.
+    ///
+    /// ```no_run
+    /// # async fn example(sandbox: pocketdock_core::async_::AsyncContainer)
+    /// #     -> pocketdock_core::Result<()> {
+    /// sandbox.blocking().on_stdout(|id, piece| println!("{id}: {} bytes", piece.len()));
+    /// sandbox.exec("make").detach().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn blocking(&self) -> &Container {
         &self.container

@@ -76,6 +76,18 @@ impl AsyncRunner {
 }
 
 /// A command for a runner, with its options: [`RunnerExec`] with an end that does not block.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use pocketdock_core::async_::{AsyncRunner, AsyncRunnerExec};
+///
+/// # async fn example(runner: AsyncRunner) -> pocketdock_core::Result<()> {
+/// let count: AsyncRunnerExec = runner.exec("wc -l").stdin("a\nb\n");
+/// let count = count.timeout(Duration::from_secs(2));
+/// assert_eq!(count.run().await?.stdout_text().trim(), "2");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a command runs when the future of run() is polled"]
 pub struct AsyncRunnerExec {

@@ -114,6 +114,17 @@ impl AsyncSession {
 }
 
 /// A command for a session, with its options: [`SessionCommand`] with an end that does not block.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use pocketdock_core::async_::{AsyncSession, AsyncSessionCommand};
+///
+/// # async fn example(session: AsyncSession) -> pocketdock_core::Result<()> {
+/// let build: AsyncSessionCommand = session.command("make").timeout(Duration::from_secs(60));
+/// assert!(build.run().await?.ok());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a command runs when the future of run() is polled"]
 pub struct AsyncSessionCommand {

@@ -16,6 +16,15 @@ use crate::engine::exec::ExecConfig;
 use crate::error::{Error, Result};
 
 /// How much output [`Exec::run`] keeps unless told otherwise, both streams together.
+///
+/// ```no_run
+/// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+/// use pocketdock_core::container::exec::DEFAULT_MAX_OUTPUT;
+///
+/// let dump = sandbox.exec("pg_dump app").max_output(4 * DEFAULT_MAX_OUTPUT).run()?;
+/// assert!(!dump.truncated());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const DEFAULT_MAX_OUTPUT: u64 = 10 * 1024 * 1024;
 
 /// How long clearing away a script file may take.

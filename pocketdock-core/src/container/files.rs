@@ -67,6 +67,20 @@ use crate::error::{Error, Result};
 const GET: &str = include_str!("files/get.sh");
 
 /// The longest file that [`Container::read_file`] takes into memory, in bytes.
+///
+/// ```no_run
+/// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+/// use std::path::Path;
+/// use pocketdock_core::container::files::READ_FILE_LEN_MAX;
+///
+/// let len = sandbox.run(["stat", "-c", "%s", "/home/sandbox/out"])?;
+/// if len.stdout_text().trim().parse::<u64>().is_ok_and(|len| len <= READ_FILE_LEN_MAX) {
+///     println!("{}", String::from_utf8_lossy(&sandbox.read_file("/home/sandbox/out")?));
+/// } else {
+///     sandbox.pull("/home/sandbox/out", Path::new("."))?; // In constant memory.
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const READ_FILE_LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// How much a copy that was told to stop goes on for, in bytes, to hear why.

@@ -85,6 +85,15 @@ pub struct ContainerInfo {
 
 impl ContainerInfo {
     /// The share of the memory limit in use, in percent; `None` without a limit.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// match sandbox.info()?.memory_percent() {
+    ///     Some(percent) => println!("{percent:.0} % of its memory"),
+    ///     None => println!("no limit"),
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn memory_percent(&self) -> Option<f64> {
         let (usage, limit) = (self.memory_usage_bytes?, self.memory_limit_bytes?);

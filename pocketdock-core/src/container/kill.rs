@@ -85,6 +85,15 @@ impl Signal {
     /// Kill, which cannot be caught.
     pub const KILL: Signal = Signal(9);
     /// The first user-defined signal.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::{Scope, Signal};
+    ///
+    /// let copy = sandbox.exec(["dd", "if=/dev/zero", "of=disk", "bs=1M", "count=4096"]).detach()?;
+    /// copy.kill(Signal::USR1, Scope::Command)?; // dd says how far it is.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub const USR1: Signal = Signal(10);
     /// Termination, the polite request.
     pub const TERM: Signal = Signal(15);

@@ -1,6 +1,17 @@
 //! The labels by which a sandbox is known, on the engine, to every later process.
 //!
 //! A container without [`MANAGED`]` = true` was made by somebody else and is never touched.
+//!
+//! ```
+//! use pocketdock_core::container::labels;
+//!
+//! let who = [labels::MANAGED, labels::INSTANCE, labels::PROJECT, labels::PROFILE, labels::OWNER];
+//! let how = [labels::PERSIST, labels::TIMEOUT, labels::TTL, labels::ASKED];
+//! let whence = [labels::CREATED_AT, labels::DATA_PATH];
+//! for label in who.iter().chain(&how).chain(&whence) {
+//!     assert!(label.starts_with(labels::PREFIX));
+//! }
+//! ```
 
 use crate::host::ProcessIdentity;
 

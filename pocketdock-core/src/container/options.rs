@@ -12,6 +12,13 @@ use std::time::Duration;
 use crate::container::specs::{Device, Port, Tmpfs, Volume};
 
 /// How long a command may take if neither it nor its sandbox says otherwise.
+///
+/// ```
+/// use pocketdock_core::CreateOptions;
+/// use pocketdock_core::container::options::DEFAULT_TIMEOUT;
+///
+/// let patient = CreateOptions::new().timeout(4 * DEFAULT_TIMEOUT);
+/// ```
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a sandbox is made.

@@ -55,6 +55,14 @@ pub(crate) struct Plan {
 impl CreateOptions {
     /// Checks everything that can be checked without an engine and resolves the defaults.
     ///
+    /// ```
+    /// use pocketdock_core::{CreateOptions, Error};
+    ///
+    /// let options = CreateOptions::new().profile("minimal-pithon");
+    /// assert!(matches!(options.check(), Err(Error::UnknownProfile { .. })));
+    /// assert!(CreateOptions::new().mem_limit("256m").check().is_ok());
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidArgument`] and [`Error::UnknownProfile`] for a value that cannot be meant;

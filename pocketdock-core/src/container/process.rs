@@ -28,6 +28,15 @@ use crate::engine::exec;
 use crate::error::{Error, Result};
 
 /// How much output is kept for reading unless told otherwise.
+///
+/// ```no_run
+/// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+/// use pocketdock_core::container::process::DEFAULT_BUFFER_LEN;
+///
+/// let chatty = sandbox.exec("make -j8").buffer_len(8 * DEFAULT_BUFFER_LEN).detach()?;
+/// println!("{} bytes to read", chatty.buffer_size());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const DEFAULT_BUFFER_LEN: usize = 1024 * 1024;
 
 /// A command that runs in the background.
@@ -333,6 +342,17 @@ impl Process {
 impl Container {
     /// Calls `callback` with each further piece of standard output of every process that is
     /// detached through this handle or a clone of it.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// sandbox.on_stdout(|id, piece| println!("{id}: {}", String::from_utf8_lossy(piece)));
+    /// sandbox.on_stderr(|id, piece| eprintln!("{id}: {}", String::from_utf8_lossy(piece)));
+    /// sandbox.on_exit(|id, result| println!("{id} has ended with {}", result.exit_code));
+    /// for job in ["make docs", "make test"] {
+    ///     sandbox.exec(job).detach()?;
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn on_stdout(&self, callback: impl Fn(&str, &[u8]) + Send + Sync + 'static) {
         self.callbacks()
             .add_output(StreamKind::Stdout, Arc::new(callback));

@@ -2,6 +2,14 @@
 //!
 //! `project` keeps records and stands below this layer; it implements these traits and hands itself
 //! to the [`Container`](super::handle::Container) that is to be recorded.
+//!
+//! ```
+//! use pocketdock_core::RecordKind;
+//!
+//! assert_eq!(RecordKind::Detach.as_str(), "detach");
+//! assert_eq!(RecordKind::parse("session"), Some(RecordKind::Session));
+//! assert_eq!(RecordKind::parse("shell"), None);
+//! ```
 
 use std::fmt;
 use std::time::Duration;

@@ -4,6 +4,17 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// The exit code that stands for a command that was killed for taking too long.
+///
+/// ```no_run
+/// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+/// use std::time::Duration;
+/// use pocketdock_core::container::result::TIMEOUT_EXIT_CODE;
+///
+/// let result = sandbox.exec("sleep 60").timeout(Duration::from_secs(1)).run()?;
+/// assert_eq!(result.exit_code, TIMEOUT_EXIT_CODE);
+/// assert!(result.timed_out()); // A program may exit with 124 by itself.
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const TIMEOUT_EXIT_CODE: i32 = 124;
 
 /// How a command came to its end.

@@ -24,9 +24,26 @@ use crate::wire::json;
 use crate::wire::value::Value;
 
 /// How long a control exchange may take unless a call says otherwise.
+///
+/// ```no_run
+/// use pocketdock_core::engine::{EngineOptions, client::DEFAULT_TIMEOUT};
+///
+/// let slow = EngineOptions::new().timeout(2 * DEFAULT_TIMEOUT).connect()?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The longest reply that is read into memory; inspecting a container takes about 8 KiB.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::client::{Call, REPLY_LEN_MAX};
+/// use pocketdock_core::wire::http::Method;
+///
+/// let mut streaming = engine.client().open(Call::new(Method::Get, "/system/df"))?;
+/// let body = streaming.body.read_all(REPLY_LEN_MAX).expect("a reply of at most 32 MiB");
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const REPLY_LEN_MAX: usize = 32 * 1024 * 1024;
 
 /// The longest message taken over from an engine's error reply.
@@ -517,6 +534,19 @@ impl Reply {
 }
 
 /// A connection to the engine with one deadline for everything that is read and written.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use std::time::Duration;
+/// use pocketdock_core::engine::client::{Call, Connection};
+/// use pocketdock_core::engine::deadline::Deadline;
+/// use pocketdock_core::wire::http::Method;
+///
+/// let mut events = engine.client().open(Call::new(Method::Get, "/events"))?;
+/// let connection: &mut Connection = events.body.connection_mut();
+/// connection.set_deadline(Deadline::after(Duration::from_secs(3600)));
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Connection {
     stream: Arc<UnixStream>,

@@ -232,6 +232,14 @@ pub fn unpause(client: &Client, container: &str) -> Result<()> {
 ///
 /// Engine endpoint: `POST /containers/{id}/pause`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers;
+/// containers::pause(engine.client(), "box")?;
+/// containers::unpause(engine.client(), "box")?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ContainerNotFound`], or [`Error::Engine`] if it does not run or cannot be paused.
@@ -454,6 +462,16 @@ fn texts(row: &Value) -> Vec<String> {
 }
 
 /// How a path in a container differs from its image.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::containers::{self, ChangeKind};
+///
+/// let changes = containers::changes(engine.client(), "box")?;
+/// let added = changes.iter().filter(|(kind, _)| *kind == ChangeKind::Added);
+/// println!("{} new files", added.count());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeKind {

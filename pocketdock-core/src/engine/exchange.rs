@@ -56,6 +56,17 @@ impl RequestBody<'_> {
 }
 
 /// Why a request could not be written in full.
+///
+/// ```
+/// use pocketdock_core::engine::exchange::{RequestBody, SendError, send};
+/// use pocketdock_core::wire::http::{Method, Request};
+///
+/// let mut short = &b"abc"[..]; // Five bytes are announced.
+/// let body = RequestBody::Reader(&mut short, Some(5));
+/// let head = Request::new(Method::Put, "/x").body(body.len());
+/// let sent = send(&mut Vec::new(), &head, body);
+/// assert!(matches!(sent, Err(SendError::Source(_))));
+/// ```
 #[derive(Debug)]
 pub enum SendError {
     /// The connection failed; the engine may have answered before it hung up.
@@ -216,6 +227,20 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 ///
 /// `Ok(0)` is the body's true end; a body that stops short of it is `UnexpectedEof`. A read that
 /// fails because of the clock loses nothing and can be tried again.
+///
+/// ```
+/// use std::io::Read;
+/// use pocketdock_core::engine::exchange::{Body, receive};
+/// use pocketdock_core::wire::http::Method;
+///
+/// let reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n";
+/// let (_, mut body): (_, Body<&[u8]>) = receive(&reply[..], Method::Get)?;
+/// let mut text = String::new();
+/// body.read_to_string(&mut text)?;
+/// assert_eq!(text, "OK");
+/// assert!(body.connection().is_empty()); // Everything has been taken off it.
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Body<S> {
     connection: S,

@@ -200,6 +200,15 @@ pub fn inspect(client: &Client, image: &str) -> Result<Option<Value>> {
 ///
 /// Engine endpoint: `GET /images/{name}/history`.
 ///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::images;
+/// for step in images::history(engine.client(), "site:1")? {
+///     println!("{}", step.str_at(&["CreatedBy"]).unwrap_or_default());
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::ImageNotFound`], or [`Error::Engine`].

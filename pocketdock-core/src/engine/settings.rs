@@ -11,6 +11,21 @@
 //! `.pocketdock/pocketdock.yaml` is the user's file.
 //!
 //! What the other keys mean is not known here: see [`project::config`](crate::project::config).
+//!
+//! ```
+//! use std::path::Path;
+//! use pocketdock_core::engine::settings::{FILE_NAME, PROJECT_DIR, project_file, user_files};
+//! use pocketdock_core::host::Environment;
+//!
+//! let file = project_file(Path::new("/src/app"));
+//! assert_eq!(file, Path::new("/src/app").join(PROJECT_DIR).join(FILE_NAME));
+//!
+//! let mut environment = Environment::default();
+//! environment.home = Some("/home/me".into());
+//! let files = user_files(&environment);
+//! assert_eq!(files[0], Path::new("/home/me/.config/pocketdock/pocketdock.yaml"));
+//! assert_eq!(files[1], Path::new("/home/me/.pocketdock/pocketdock.yaml"));
+//! ```
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -28,6 +43,16 @@ pub const PROJECT_DIR: &str = ".pocketdock";
 pub const FILE_NAME: &str = "pocketdock.yaml";
 
 /// A line of a configuration file.
+///
+/// ```no_run
+/// use pocketdock_core::engine::settings::{self, Place};
+/// use pocketdock_core::host::Environment;
+///
+/// if let Some((socket, Place { path, line })) = settings::socket(&Environment::read())? {
+///     println!("{socket}, says line {line} of '{}'", path.display());
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.
@@ -39,6 +64,17 @@ pub struct Place {
 /// The nearest directory with a project's configuration file, from `start` upwards.
 ///
 /// `start` should be absolute and without links. `home` is passed over.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use pocketdock_core::engine::settings::{project_file, project_root, read};
+///
+/// if let Some(root) = project_root(Path::new("/src/app/tests"), None)? {
+///     let document = read(&project_file(&root))?.unwrap_or_default();
+///     println!("{:?}", document.root.str_at(&["project_name"]));
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 ///
 /// # Errors
 ///

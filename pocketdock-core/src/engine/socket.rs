@@ -149,6 +149,13 @@ fn configured_socket(
 /// The socket that a configuration file may name: by an absolute path, since the file and the
 /// working directory are in different places.
 ///
+/// ```
+/// use pocketdock_core::engine::socket::configured_address;
+///
+/// assert_eq!(configured_address("unix:///run/podman.sock"), Ok("/run/podman.sock".into()));
+/// assert!(configured_address("podman.sock").is_err()); // Relative to what?
+/// ```
+///
 /// # Errors
 ///
 /// What is expected instead, as a phrase.

@@ -20,6 +20,17 @@ use crate::wire::value::Value;
 use super::EngineKind;
 
 /// What an engine says about itself when pinged.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use pocketdock_core::engine::{client::Client, system::{self, Ping}};
+///
+/// let client = Client::new(Path::new("/run/podman/podman.sock"));
+/// if let Some(Ping { kind, api_version: (major, minor), .. }) = system::ping(&client)? {
+///     println!("{kind} speaks {major}.{minor}");
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ping {

@@ -7,6 +7,17 @@ use crate::wire::time::Timestamp;
 use crate::wire::value::Value;
 
 /// The answer to creating a container.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::{containers, types::Created};
+/// use pocketdock_core::wire::value::Value;
+///
+/// let config = Value::object([("Image", "debian:trixie-slim".into())]);
+/// let Created { id, warnings, .. } = containers::create(engine.client(), "box", &config)?;
+/// println!("{id}, {} warnings", warnings.len());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Created {
@@ -45,6 +56,19 @@ pub struct ContainerSummary {
 }
 
 /// How an exec instance stands.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::engine::{exec::{self, ExecConfig}, types::ExecState};
+///
+/// let command = vec!["make".to_owned()];
+/// let config = ExecConfig { command, ..ExecConfig::default() };
+/// let id = exec::create(engine.client(), "box", &config)?;
+/// if let Some(ExecState { running, pid, .. }) = exec::inspect(engine.client(), &id)? {
+///     assert!(!running && pid == 0); // It has not been started.
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExecState {

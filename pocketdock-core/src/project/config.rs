@@ -31,6 +31,17 @@ pub use crate::project::keys::LogLevel;
 const GROUP: &str = "logging";
 
 /// Where a setting comes from.
+///
+/// ```no_run
+/// use pocketdock_core::{Config, Origin};
+///
+/// match Config::read()?.origin("socket") {
+///     Origin::Default => println!("the engine is looked for"),
+///     Origin::File(place) => println!("set in line {} of '{}'", place.line, place.path.display()),
+///     other => println!("set by {other}"),
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
@@ -53,6 +64,15 @@ impl fmt::Display for Origin {
 }
 
 /// Something in a configuration file that has no effect.
+///
+/// ```no_run
+/// use pocketdock_core::{Config, ConfigWarning};
+///
+/// for ConfigWarning { place, message, .. } in Config::read()?.warnings() {
+///     eprintln!("line {}: {message}", place.line);
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConfigWarning {

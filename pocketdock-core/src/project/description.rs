@@ -21,6 +21,18 @@ pub(crate) const FILE: &str = "instance.json";
 const LEN_MAX: u64 = 1024 * 1024;
 
 /// What an instance is the instance of.
+///
+/// ```no_run
+/// use pocketdock_core::Instance;
+/// use pocketdock_core::project::description::Description;
+///
+/// for instance in Instance::all()? {
+///     if let Some(Description { name, image, created_at, .. }) = instance.description()? {
+///         println!("{name} was made from {image} at {created_at}");
+///     }
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Description {

@@ -67,12 +67,27 @@ pub fn doctor(root: Option<&Path>) -> DoctorReport {
 }
 
 /// As [`doctor()`], and puts right what can be.
+///
+/// ```no_run
+/// let report = pocketdock_core::repair(None);
+/// let (fixed, left): (Vec<_>, Vec<_>) = report.problems.iter().partition(|it| it.fixed);
+/// println!("{} put right, {} left", fixed.len(), left.len());
+/// ```
 #[must_use]
 pub fn repair(root: Option<&Path>) -> DoctorReport {
     examine(Engine::detect().as_ref(), root, true)
 }
 
 /// As [`Engine::doctor`] of an engine that may not have been found.
+///
+/// ```no_run
+/// use pocketdock_core::Engine;
+/// use pocketdock_core::project::doctor::examine;
+///
+/// let engine = Engine::detect();
+/// let report = examine(engine.as_ref(), None, false); // Without an engine, too.
+/// assert!(engine.is_ok() || !report.healthy());
+/// ```
 #[must_use]
 pub fn examine(
     engine: std::result::Result<&Engine, &Error>,

@@ -19,6 +19,16 @@ use crate::wire::value::Value;
 const LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// One line of a history.
+///
+/// ```no_run
+/// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+/// use pocketdock_core::{HistoryEntry, Instance};
+///
+/// for HistoryEntry { time, command, exit_code, .. } in Instance::of(&sandbox)?.history()? {
+///     println!("{time} {} {exit_code:?}", command.join(" "));
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryEntry {

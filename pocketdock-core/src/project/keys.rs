@@ -22,6 +22,15 @@ const DAYS_MAX: u64 = 36_500;
 const IDLE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(365 * 86_400));
 
 /// How much is said on stderr.
+///
+/// ```
+/// use pocketdock_core::LogLevel;
+///
+/// assert_eq!(LogLevel::parse("warn"), Some(LogLevel::Warn));
+/// assert_eq!(LogLevel::parse("warning"), None);
+/// assert!(LogLevel::Warn < LogLevel::Debug); // Debug says more.
+/// assert_eq!(LogLevel::Debug.as_str(), "debug");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
     /// Errors only.

@@ -25,12 +25,37 @@ use crate::error::{Error, Result};
 use crate::wire::time::Timestamp;
 
 /// How large a log may become unless told otherwise, in bytes.
+///
+/// ```no_run
+/// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+/// use pocketdock_core::{Instance, RecordKind, project::log::DEFAULT_LOG_LEN_MAX};
+///
+/// let command = vec!["make".to_owned()];
+/// let instance = Instance::of(&sandbox)?;
+/// let run = instance.record(&sandbox, RecordKind::Run, &command, DEFAULT_LOG_LEN_MAX)?;
+/// println!("recorded in {}", run.log());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 pub const DEFAULT_LOG_LEN_MAX: u64 = 10 * 1024 * 1024;
 
 /// The longest line that is written as one; a longer one is continued.
 const LINE_LEN_MAX: usize = 16 * 1024;
 
 /// Writes one log.
+///
+/// ```
+/// # let path = std::env::temp_dir().join(format!("pd-log-doc-{}", std::process::id()));
+/// use std::time::SystemTime;
+/// use pocketdock_core::{LogReader, LogWriter, StreamKind};
+///
+/// let mut writer = LogWriter::create(&path, 1024)?;
+/// writer.add(SystemTime::now(), StreamKind::Stdout, b"hello\n")?;
+/// writer.note("the sandbox was stopped")?;
+/// assert_eq!(writer.finish()?, 0); // Nothing was dropped.
+/// assert!(LogReader::open(&path)?.next_line()?.is_some());
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct LogWriter {
     file: File,

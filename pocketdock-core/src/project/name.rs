@@ -7,6 +7,14 @@ const NAME_LEN_MAX: usize = 128;
 
 /// `name` if it can name a project: anything that can be shown on one line.
 ///
+/// ```
+/// use pocketdock_core::project::name::checked_project_name;
+///
+/// assert_eq!(checked_project_name("my app")?, "my app");
+/// assert!(checked_project_name("two\nlines").is_err());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::InvalidArgument`] if it is empty, longer than 128 characters, or not on one line.

@@ -123,6 +123,22 @@ pub struct Pruned {
 }
 
 /// What was removed.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::{PruneOptions, PruneReport, PruneReason, Pruned};
+///
+/// let options = PruneOptions::new().project("web").persistent().orphans().dry_run();
+/// let PruneReport { removed, failed, .. } = engine.prune(&options)?;
+/// for Pruned { name, reason, .. } in &removed {
+///     let flag = if *reason == PruneReason::Orphaned { "!" } else { "" };
+///     println!("{name} would go: {}{flag}", reason.as_str());
+/// }
+/// for (name, error) in &failed {
+///     eprintln!("{name}: {error}");
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PruneReport {

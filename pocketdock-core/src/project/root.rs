@@ -29,6 +29,18 @@ use crate::wire::yaml;
 const GITIGNORE: &str = "instances/\n";
 
 /// A directory that is a project.
+///
+/// ```no_run
+/// use pocketdock_core::{Config, Project};
+///
+/// let config = Config::read()?;
+/// let project: Option<&Project> = config.project();
+/// if let Some(project) = project {
+///     println!("{}: {}", project.name, project.config_file().display());
+///     println!("sandboxes in {}", project.instances_dir().display());
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Project {
@@ -91,6 +103,15 @@ pub fn find_project_root(start: &Path) -> Result<PathBuf> {
 }
 
 /// What [`init_project`] has found or made.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use pocketdock_core::{InitReport, init_project};
+///
+/// let InitReport { config_file, created, .. } = init_project(Path::new("."), None, Some("dev"))?;
+/// println!("{} {}", if created { "made" } else { "kept" }, config_file.display());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InitReport {

@@ -27,6 +27,18 @@ impl Engine {
     ///
     /// Engine endpoint: `GET /containers/json`.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use pocketdock_core::Config;
+    /// use pocketdock_core::project::status::ProjectStatus;
+    ///
+    /// if let Some(project) = Config::read()?.project() {
+    ///     let ProjectStatus { running, stopped, disk_bytes, .. } = engine.status(project)?;
+    ///     println!("{running} run, {stopped} do not, {disk_bytes} bytes on disk");
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Io`](crate::Error::Io) if the instances cannot be read;

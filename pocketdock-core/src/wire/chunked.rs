@@ -22,15 +22,52 @@ use std::io::{self, Write};
 use super::digits;
 
 /// The most bytes a line with a chunk size may take, extension and line end included.
+///
+/// ```
+/// use pocketdock_core::wire::chunked::{Dechunker, Error, LINE_LEN_MAX};
+///
+/// let line = format!("5;{}", "x".repeat(LINE_LEN_MAX));
+/// assert_eq!(Dechunker::new().next(&mut line.as_bytes()), Err(Error::LineTooLong));
+/// ```
 pub const LINE_LEN_MAX: usize = 4 * 1024;
 
 /// The most bytes the trailers may take together, line ends included.
+///
+/// ```
+/// use pocketdock_core::wire::chunked::{Dechunker, Error, TRAILERS_LEN_MAX};
+///
+/// let body = format!("0\r\n{}", "X: y\r\n".repeat(TRAILERS_LEN_MAX / 6 + 1));
+/// assert_eq!(Dechunker::new().next(&mut body.as_bytes()), Err(Error::TrailersTooLong));
+/// ```
 pub const TRAILERS_LEN_MAX: usize = 16 * 1024;
 
 /// How much framing a peer may send beyond what its data justifies.
+///
+/// ```
+/// use pocketdock_core::wire::chunked::{Dechunker, EXCESS_LEN_MAX, Error};
+///
+/// let chunk = format!("1;{}\r\nx\r\n", "y".repeat(1024)); // A kilobyte to say one byte.
+/// let body = chunk.repeat(EXCESS_LEN_MAX as usize / 1000 + 1);
+/// let (mut dechunker, mut input) = (Dechunker::new(), body.as_bytes());
+/// let refused = loop {
+///     match dechunker.next(&mut input) {
+///         Ok(piece) => assert!(piece.is_some()),
+///         Err(error) => break error,
+///     }
+/// };
+/// assert_eq!(refused, Error::TooMuchFraming);
+/// ```
 pub const EXCESS_LEN_MAX: u64 = 16 * 1024;
 
 /// What ends a chunked body: a chunk of size zero and no trailers.
+///
+/// ```
+/// use pocketdock_core::wire::chunked::{Dechunker, LAST_CHUNK};
+///
+/// let (mut dechunker, mut input) = (Dechunker::new(), LAST_CHUNK);
+/// assert_eq!(dechunker.next(&mut input), Ok(None));
+/// assert!(dechunker.is_done());
+/// ```
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What is wrong with a chunked body.

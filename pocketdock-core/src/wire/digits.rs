@@ -10,6 +10,13 @@
 /// The most digits [`hex`] takes, which is what a `u64` can hold.
 ///
 /// Longer runs are refused even if they start with zeros: no honest peer sends them.
+///
+/// ```
+/// use pocketdock_core::wire::digits::{self, HEX_DIGITS_MAX};
+///
+/// assert_eq!(digits::hex("f".repeat(HEX_DIGITS_MAX).as_bytes()), Some(u64::MAX));
+/// assert_eq!(digits::hex("0".repeat(HEX_DIGITS_MAX + 1).as_bytes()), None);
+/// ```
 pub const HEX_DIGITS_MAX: usize = 16;
 
 /// Reads an unsigned decimal number.

@@ -22,9 +22,26 @@ use crate::wire::value::{Object, Value};
 /// How deeply arrays and objects may be nested.
 ///
 /// Engine replies stay below 10; the limit keeps the parser's recursion within any thread's stack.
+///
+/// ```
+/// use pocketdock_core::wire::json::{self, DEPTH_MAX, ErrorKind};
+///
+/// let nested = |depth| "[".repeat(depth) + &"]".repeat(depth);
+/// assert!(json::parse(nested(DEPTH_MAX).as_bytes()).is_ok());
+/// let error = json::parse(nested(DEPTH_MAX + 1).as_bytes()).unwrap_err();
+/// assert_eq!(error.kind, ErrorKind::TooDeep);
+/// ```
 pub const DEPTH_MAX: usize = 64;
 
 /// The longest document that [`Lines`] takes, in bytes without its newline.
+///
+/// ```
+/// use pocketdock_core::wire::json::{ErrorKind, LINE_LEN_MAX, Lines};
+///
+/// let endless = vec![b'1'; LINE_LEN_MAX + 1];
+/// let error = Lines::default().next(&mut endless.as_slice()).unwrap_err();
+/// assert_eq!(error.kind, ErrorKind::LineTooLong);
+/// ```
 pub const LINE_LEN_MAX: usize = 1 << 20;
 
 /// Why a text is not JSON, and where.

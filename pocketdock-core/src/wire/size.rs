@@ -58,6 +58,13 @@ pub struct Error {
 }
 
 /// What a text was read as.
+///
+/// ```
+/// use pocketdock_core::wire::size::{Quantity, parse_duration, parse_size};
+///
+/// assert_eq!(parse_size("5 apples").unwrap_err().quantity, Quantity::Size);
+/// assert_eq!(parse_duration("soon").unwrap_err().quantity, Quantity::Duration);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quantity {
     /// A number of bytes.
@@ -67,6 +74,13 @@ pub enum Quantity {
 }
 
 /// What is wrong with a size or a duration.
+///
+/// ```
+/// use pocketdock_core::wire::size::{ErrorKind, parse_size};
+///
+/// assert_eq!(parse_size("lots").unwrap_err().kind, ErrorKind::Malformed);
+/// assert_eq!(parse_size("99999999999g").unwrap_err().kind, ErrorKind::TooLarge);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// It is not of the form that is expected.

@@ -12,6 +12,14 @@ use std::mem;
 use std::str;
 
 /// The most bytes that can be held back: all but the last byte of the longest character.
+///
+/// ```
+/// use pocketdock_core::wire::utf8::{HELD_LEN_MAX, complete_len};
+///
+/// let crab = "🦀".as_bytes(); // Four bytes, the longest a character can be.
+/// assert_eq!(complete_len(&crab[..HELD_LEN_MAX]), 0);
+/// assert_eq!(complete_len(crab), 4);
+/// ```
 pub const HELD_LEN_MAX: usize = 3;
 
 /// How many bytes of `bytes` may be given out without cutting a character.

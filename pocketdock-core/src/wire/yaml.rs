@@ -40,15 +40,44 @@ pub use error::{Error, ErrorKind};
 pub use scalar::quoted;
 
 /// The longest document, in bytes.
+///
+/// ```
+/// use pocketdock_core::wire::yaml::{self, DOCUMENT_LEN_MAX, ErrorKind};
+///
+/// let comment = "#".repeat(DOCUMENT_LEN_MAX + 1);
+/// assert_eq!(yaml::parse(comment.as_bytes()).unwrap_err().kind, ErrorKind::TooLong);
+/// ```
 pub const DOCUMENT_LEN_MAX: usize = 256 * 1024;
 
 /// How deeply mappings may be nested.
+///
+/// ```
+/// use pocketdock_core::wire::yaml::{self, DEPTH_MAX};
+///
+/// let nested = |depth| (0..depth).map(|n| " ".repeat(n) + "a:\n").collect::<String>();
+/// assert!(yaml::parse(nested(DEPTH_MAX).as_bytes()).is_ok());
+/// assert!(yaml::parse(nested(DEPTH_MAX + 1).as_bytes()).is_err());
+/// ```
 pub const DEPTH_MAX: usize = 16;
 
 /// The longest key, in characters as it is written. YAML itself ends at 1024.
+///
+/// ```
+/// use pocketdock_core::wire::yaml::{self, ErrorKind, KEY_LEN_MAX};
+///
+/// let line = "k".repeat(KEY_LEN_MAX + 1) + ": 1";
+/// assert_eq!(yaml::parse(line.as_bytes()).unwrap_err().kind, ErrorKind::KeyTooLong);
+/// ```
 pub const KEY_LEN_MAX: usize = 256;
 
 /// A place in a text; both numbers count from 1, columns in characters.
+///
+/// ```
+/// use pocketdock_core::wire::yaml::{self, Position};
+///
+/// let error = yaml::parse(b"socket: a\nsocket: b\n").unwrap_err();
+/// assert_eq!(error.position, Position { line: 2, column: 1 });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     /// The line.

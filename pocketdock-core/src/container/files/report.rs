@@ -1,4 +1,20 @@
 //! What came of a copy into or out of a sandbox.
+//!
+//! ```no_run
+//! # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+//! use std::path::Path;
+//! use pocketdock_core::{CopyReport, Dropped, DroppedKind};
+//!
+//! let report: CopyReport = sandbox.pull("/home/sandbox", Path::new("home"))?;
+//! println!("{} entries, {} bytes", report.entries, report.bytes);
+//! for Dropped { path, what, .. } in &report.dropped {
+//!     match what {
+//!         DroppedKind::SetId => println!("{}: without its bits", path.display()),
+//!         other => println!("{}: left out, a {}", path.display(), other.as_str()),
+//!     }
+//! }
+//! # Ok::<(), pocketdock_core::Error>(())
+//! ```
 
 use std::path::PathBuf;
 

@@ -5,6 +5,23 @@ use std::path::PathBuf;
 use crate::engine::EngineKind;
 
 /// How things are.
+///
+/// ```no_run
+/// # let engine = pocketdock_core::Engine::detect()?;
+/// use pocketdock_core::project::doctor::{DoctorReport, EngineReport, Problem};
+///
+/// let report: DoctorReport = engine.doctor(None);
+/// if let Some(EngineReport { kind, version, socket, .. }) = &report.engine {
+///     println!("{kind} {version} at {}", socket.display());
+/// }
+/// for Problem { code, message, hint, .. } in &report.problems {
+///     println!("{code}: {message}; {}", hint.as_deref().unwrap_or("no advice"));
+/// }
+/// if !report.healthy() {
+///     assert!(engine.repair(None).healthy());
+/// }
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DoctorReport {

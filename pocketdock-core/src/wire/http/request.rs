@@ -18,6 +18,18 @@ const RESERVED_HEADERS: [&str; 5] = [
 ];
 
 /// What a request says about the body that follows its head.
+///
+/// ```
+/// use pocketdock_core::wire::http::{BodyLen, Method, Request};
+///
+/// let head = |len| {
+///     let mut bytes = Vec::new();
+///     Request::new(Method::Put, "/x").body(len).write_to(&mut bytes);
+///     String::from_utf8(bytes).unwrap()
+/// };
+/// assert!(head(BodyLen::Length(3)).contains("\r\nContent-Length: 3\r\n"));
+/// assert!(head(BodyLen::Chunked).contains("\r\nTransfer-Encoding: chunked\r\n"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BodyLen {
     /// No body.
@@ -208,6 +220,15 @@ impl Request {
 }
 
 /// Why [`Request::header`] refused a header.
+///
+/// ```
+/// use pocketdock_core::wire::http::{InvalidHeader, Method, Request};
+///
+/// let with = |name, value| Request::new(Method::Get, "/info").header(name, value).err();
+/// assert_eq!(with("X-Trace", "7"), None);
+/// assert_eq!(with("X-Trace", "7\r\nX-Evil: 1"), Some(InvalidHeader::Value));
+/// assert_eq!(with("Content-Length", "7"), Some(InvalidHeader::Reserved));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidHeader {
     /// The name is empty or not a token.

@@ -12,6 +12,13 @@ use super::{Method, is_token_byte, is_value_byte};
 use crate::wire::digits;
 
 /// The most bytes a response head may take, together with the interim heads skipped before it.
+///
+/// ```
+/// use pocketdock_core::wire::http::{HEAD_LEN_MAX, parse_response};
+///
+/// let head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(HEAD_LEN_MAX));
+/// assert!(parse_response(head.as_bytes()).is_err());
+/// ```
 pub const HEAD_LEN_MAX: usize = 64 * 1024;
 
 /// The head of a response: status and headers, checked.

@@ -35,6 +35,13 @@ const SHORT_NUMBER_LEN: usize = 8;
 /// Width of the size and the modification time.
 const LONG_NUMBER_LEN: usize = 12;
 /// What an entry is, with the target if it is a link.
+///
+/// ```
+/// use pocketdock_core::wire::tar::{Header, Kind};
+///
+/// assert_eq!(Header::directory(b"src").kind, Kind::Directory);
+/// assert_eq!(Header::symlink(b"latest", b"v2").kind, Kind::Symlink(b"v2".to_vec()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file; its data follow the header.
@@ -87,6 +94,13 @@ pub struct Header {
 }
 
 /// Why a header cannot be written.
+///
+/// ```
+/// use pocketdock_core::wire::tar::header::{Error, Header};
+///
+/// assert_eq!(Header::file(b"", 0).encode(), Err(Error::Empty));
+/// assert_eq!(Header::file(b"a\0b", 0).encode(), Err(Error::Nul));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

@@ -40,12 +40,49 @@ use records::Records;
 pub use error::Error;
 
 /// The most bytes of records in one PAX header.
+///
+/// ```
+/// use pocketdock_core::wire::tar::read::{Error, RECORDS_LEN_MAX};
+/// use pocketdock_core::wire::tar::{Header, Reader, Writer};
+///
+/// let mut writer = Writer::new(Vec::new());
+/// writer.append(&Header::file(&vec![b'x'; RECORDS_LEN_MAX], 0), &mut &b""[..])?;
+/// let archive = writer.finish()?;
+/// let read = Reader::new(archive.as_slice()).next_entry().map(drop);
+/// assert!(matches!(read, Err(Error::TooLong { limit: RECORDS_LEN_MAX, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const RECORDS_LEN_MAX: usize = 1024 * 1024;
 
 /// The longest path, link target, user or group name, in bytes.
+///
+/// ```
+/// use pocketdock_core::wire::tar::read::{Error, NAME_LEN_MAX};
+/// use pocketdock_core::wire::tar::{Header, Reader, Writer};
+///
+/// let mut writer = Writer::new(Vec::new());
+/// writer.append(&Header::file(&vec![b'x'; NAME_LEN_MAX + 1], 0), &mut &b""[..])?;
+/// let archive = writer.finish()?;
+/// let read = Reader::new(archive.as_slice()).next_entry().map(drop);
+/// assert!(matches!(read, Err(Error::TooLong { limit: NAME_LEN_MAX, .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const NAME_LEN_MAX: usize = 64 * 1024;
 
 /// The most headers in a row that only say something about the entry to come.
+///
+/// ```
+/// use pocketdock_core::wire::tar::read::{Error, HEADERS_MAX};
+/// use pocketdock_core::wire::tar::{Header, Reader, Writer};
+///
+/// let mut writer = Writer::new(Vec::new());
+/// writer.append(&Header::file(&[b'x'; 200], 0), &mut &b""[..])?;
+/// let archive = writer.finish()?; // It begins with a PAX header and a block of records.
+/// let archive = archive[..1024].repeat(HEADERS_MAX + 1);
+/// let read = Reader::new(archive.as_slice()).next_entry().map(drop);
+/// assert!(matches!(read, Err(Error::TooManyHeaders { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub const HEADERS_MAX: usize = 16;
 
 /// How much of what is skipped is read at once.
@@ -88,6 +125,23 @@ pub struct Reader<R> {
 /// One entry: what its header says, and its data through [`Read`].
 ///
 /// Data that end before the entry does are an error of kind `UnexpectedEof`, never a short read.
+///
+/// ```
+/// use std::io::Read;
+/// use pocketdock_core::wire::tar::{Entry, Header, Reader, Writer};
+///
+/// let mut writer = Writer::new(Vec::new());
+/// writer.append(&Header::file(b"notes", 5), &mut &b"hello"[..])?;
+/// let archive = writer.finish()?;
+///
+/// let mut reader = Reader::new(archive.as_slice());
+/// let mut entry: Entry<'_, &[u8]> = reader.next_entry()?.expect("there is one");
+/// let mut start = [0; 2];
+/// entry.read_exact(&mut start)?;
+/// assert_eq!((&start, entry.data_left()), (b"he", 3));
+/// assert!(reader.next_entry()?.is_none()); // The rest is passed over.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Entry<'a, R> {
     reader: &'a mut Reader<R>,
