@@ -50,6 +50,16 @@ impl AsyncEngine {
     }
 
     /// As [`Engine::at`].
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use pocketdock_core::async_::AsyncEngine;
+    ///
+    /// # async fn example() -> pocketdock_core::Result<()> {
+    /// let engine = AsyncEngine::at(Path::new("/run/podman/podman.sock")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn at(socket: &Path) -> Operation<Self> {
         let socket = socket.to_owned();
         Operation::new(move || Engine::at(&socket).map(Self::from))

@@ -112,6 +112,23 @@ impl AsyncExecStream {
 
     /// As [`next`](Self::next), for adapters to the stream traits of other crates.
     ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll};
+    /// use pocketdock_core::{Result, StreamChunk, async_::AsyncExecStream};
+    ///
+    /// struct Chunks(AsyncExecStream); // As `Stream` of the crate futures has it:
+    ///
+    /// impl Chunks {
+    ///     fn poll_next(
+    ///         mut self: Pin<&mut Self>,
+    ///         context: &mut Context<'_>,
+    ///     ) -> Poll<Option<Result<StreamChunk>>> {
+    ///         self.0.poll_next(context)
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The same.

@@ -57,6 +57,12 @@ impl BuildOptions {
     }
 
     /// Builds from this Dockerfile of the context instead of `Dockerfile` at its top.
+    ///
+    /// ```
+    /// use pocketdock_core::BuildOptions;
+    ///
+    /// let options = BuildOptions::new().dockerfile("docker/Dockerfile.test").tag("site:test");
+    /// ```
     #[must_use]
     pub fn dockerfile(mut self, path: &str) -> Self {
         path.clone_into(&mut self.dockerfile);

@@ -192,6 +192,18 @@ impl Container {
 
     /// As [`push`](Self::push), and tells how far it has come; [`ControlFlow::Break`] stops it.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use std::ops::ControlFlow;
+    /// use std::path::Path;
+    ///
+    /// sandbox.push_with(Path::new("data"), "/home/sandbox/", &mut |progress| {
+    ///     eprint!("\r{} bytes", progress.done_bytes);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`push`](Self::push).
@@ -210,6 +222,16 @@ impl Container {
     /// Unpacks a tar archive into a directory of the sandbox.
     ///
     /// Everything in it becomes the sandbox's user's; devices and pipes are left out and listed.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let mut archive = std::fs::File::open("src.tar").expect("an archive");
+    /// let report = sandbox.push_archive(&mut archive, "/home/sandbox", &mut |_| {
+    ///     std::ops::ControlFlow::Continue(())
+    /// })?;
+    /// println!("{} entries", report.entries);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -256,6 +278,21 @@ impl Container {
     /// As [`pull`](Self::pull), and tells how far it has come; [`ControlFlow::Break`] stops it. How
     /// much there is, is known for a single file only.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use std::ops::ControlFlow;
+    /// use std::path::Path;
+    ///
+    /// // Up to a gibibyte.
+    /// sandbox.pull_with("/home/sandbox/out", Path::new("."), &mut |progress| {
+    ///     match progress.done_bytes {
+    ///         0..=0x4000_0000 => ControlFlow::Continue(()),
+    ///         _ => ControlFlow::Break(()),
+    ///     }
+    /// })?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`pull`](Self::pull).
@@ -293,6 +330,15 @@ impl Container {
     /// Paths in it begin with the name of `source`, or with `.` if that ends in `/.`; owners are
     /// left out. Devices and pipes are left out and listed.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let mut archive = std::fs::File::create("home.tar").expect("a file to write to");
+    /// sandbox.pull_archive("/home/sandbox", &mut archive, &mut |_| {
+    ///     std::ops::ControlFlow::Continue(())
+    /// })?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`pull`](Self::pull), and [`Error::Io`] if `out` does not take it.
@@ -317,6 +363,14 @@ impl Container {
     /// The paths that differ from the sandbox's image, as the engine lists them.
     ///
     /// Engine endpoint: `GET /containers/{id}/changes`.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// for (kind, path) in sandbox.changes()? {
+    ///     println!("{kind:?} {path}");
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -340,6 +340,15 @@ impl Container {
     }
 
     /// The first failure to record its commands since this was asked: they do not fail for it.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// sandbox.run("make")?;
+    /// if let Some(error) = sandbox.take_record_failure() {
+    ///     eprintln!("it has run, and its log is incomplete: {error}");
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn take_record_failure(&self) -> Option<Error> {
         self.recorder()?.take_failure()
@@ -364,6 +373,14 @@ impl Container {
     }
 
     /// Its engine.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// println!("{} on {}", sandbox.container_id(), sandbox.engine().kind());
+    /// let like_it = pocketdock_core::CreateOptions::new().image(sandbox.image());
+    /// sandbox.engine().create(&like_it)?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.inner().engine
@@ -399,6 +416,15 @@ impl Container {
     }
 
     /// The directory of its instance on the host.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// match sandbox.data_path() {
+    ///     Some(dir) => println!("its logs are in '{}'", dir.display()),
+    ///     None => println!("nothing of it is kept on the host"),
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn data_path(&self) -> Option<&Path> {
         self.label(labels::DATA_PATH).map(Path::new)
@@ -419,6 +445,14 @@ impl Container {
     }
 
     /// How long a command may take unless it says otherwise; `None` is no limit.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let limit = sandbox.command_timeout();
+    /// let whose = if sandbox.command_timeout_given() { "its own" } else { "the default" };
+    /// println!("commands may take {limit:?}, {whose}");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn command_timeout(&self) -> Option<Duration> {
         self.inner().timeout
@@ -572,6 +606,17 @@ impl Container {
     ///
     /// It keeps the label of its owner, so that it is found as an orphan once this process has
     /// ended; create it with [`CreateOptions::keep`] if it is meant to stay.
+    ///
+    /// ```no_run
+    /// use pocketdock_core::{CreateOptions, create_new_container};
+    ///
+    /// let sandbox = create_new_container(&CreateOptions::new())?;
+    /// if !sandbox.run("make test")?.ok() {
+    ///     println!("look into it: pocketdock shell {}", sandbox.name());
+    ///     sandbox.leave();
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn leave(&self) {
         self.inner().guarded.store(false, Ordering::Release);
     }

@@ -99,6 +99,14 @@ impl Signal {
     pub const TERM: Signal = Signal(15);
 
     /// The signal of this number, from 1 to 64.
+    ///
+    /// ```
+    /// use pocketdock_core::Signal;
+    ///
+    /// assert_eq!(Signal::from_number(15), Some(Signal::TERM));
+    /// assert_eq!(Signal::from_number(65), None);
+    /// assert_eq!(Signal::KILL.number(), 9);
+    /// ```
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         (1..=64).contains(&number).then_some(Signal(number))

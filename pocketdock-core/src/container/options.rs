@@ -409,6 +409,13 @@ impl CreateOptions {
     /// Makes it stop itself once no command has run in it for this long, with no client alive.
     ///
     /// Its files stay: it can be resumed, and its time begins anew. Needs a shell in the image.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pocketdock_core::CreateOptions;
+    ///
+    /// let options = CreateOptions::new().persist().idle_timeout(Duration::from_secs(1800));
+    /// ```
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);

@@ -88,6 +88,15 @@ impl ContainerPool {
     ///
     /// Returns at once; the sandboxes are started in the background.
     ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use pocketdock_core::{ContainerPool, CreateOptions, Engine};
+    ///
+    /// let engine = Engine::at(Path::new("/run/podman/podman.sock"))?;
+    /// let pool = ContainerPool::on(&engine, 4, CreateOptions::new().hardened())?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`CreateOptions::check`]. [`Error::InvalidArgument`] for a size of zero, for options with
@@ -128,6 +137,19 @@ impl ContainerPool {
     /// Allows this many sandboxes at the same time, and never fewer than the pool's size.
     ///
     /// Once there are so many, [`acquire`](Self::acquire) waits until one is given back.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use pocketdock_core::{ContainerPool, CreateOptions, Error};
+    ///
+    /// let pool = ContainerPool::new(4, CreateOptions::new())?.reuse().limit(16);
+    /// match pool.acquire_timeout(Duration::from_secs(5)) {
+    ///     Ok(sandbox) => drop(sandbox.run("ls /tmp")?), // It may show files of who had it before.
+    ///     Err(Error::Timeout { .. }) => println!("all sixteen are busy"),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn limit(self, count: usize) -> Self {
         {

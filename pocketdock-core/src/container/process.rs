@@ -283,6 +283,14 @@ impl Process {
     }
 
     /// The output that was not read yet; it stays in the buffer.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let job = sandbox.exec("make").detach()?;
+    /// let so_far = job.peek();
+    /// assert!(so_far.stdout.len() <= job.read().stdout.len()); // It was still there.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn peek(&self) -> BufferSnapshot {
         self.shared().state().ring.peek()
@@ -333,6 +341,15 @@ impl Process {
     }
 
     /// How many of its callbacks have panicked.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let job = sandbox.exec("make").detach()?;
+    /// job.on_stdout(|_id, piece| assert!(piece.is_ascii()));
+    /// job.wait(None)?;
+    /// println!("{} pieces were not ASCII", job.callback_panics());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn callback_panics(&self) -> u64 {
         self.shared().callbacks.panics() + self.shared().of_container.panics()

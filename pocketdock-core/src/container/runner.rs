@@ -98,6 +98,15 @@ impl Container {
 
     /// Starts a runner as the options say.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::SessionOptions;
+    ///
+    /// let runner = sandbox.runner_with(&SessionOptions::new().workdir("/tmp"))?;
+    /// assert_eq!(runner.run("pwd")?.stdout, b"/tmp\n");
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`session_with`](Self::session_with).

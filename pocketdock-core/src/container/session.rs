@@ -316,6 +316,19 @@ impl Session {
     /// [`send`](Self::send); waiting for a result there is refused. A panic in it is contained.
     /// It is let go when the session ends; one that holds a clone of the session, or of a sandbox
     /// that is to go with its last handle, keeps that until then.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::StreamKind;
+    ///
+    /// let session = sandbox.session()?;
+    /// session.on_output(|stream, piece| match stream {
+    ///     StreamKind::Stdout => print!("{}", String::from_utf8_lossy(piece)),
+    ///     StreamKind::Stderr => eprint!("{}", String::from_utf8_lossy(piece)),
+    /// });
+    /// session.send("make &")?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn on_output(&self, callback: impl Fn(StreamKind, &[u8]) + Send + Sync + 'static) {
         let callback = Arc::new(callback);
         for stream in [StreamKind::Stdout, StreamKind::Stderr] {

@@ -50,6 +50,14 @@ impl Port {
     }
 
     /// Publishes on this address of the host instead of its loopback.
+    ///
+    /// ```
+    /// use pocketdock_core::Port;
+    ///
+    /// let dns = Port::new(5353, 53).udp().address([0, 0, 0, 0].into());
+    /// assert_eq!("0.0.0.0:5353:53/udp".parse::<Port>()?, dns);
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = address;

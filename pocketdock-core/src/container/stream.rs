@@ -161,6 +161,17 @@ impl ExecStream {
     ///
     /// Engine endpoint: `GET /exec/{id}/json`.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::Error;
+    ///
+    /// let mut log = sandbox.exec(["tail", "-f", "/var/log/app"]).stream()?;
+    /// if let Err(Error::CommandNotFound { command, .. }) = log.wait_started() {
+    ///     println!("this image has no {command}");
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::CommandNotFound`], [`Error::CommandNotExecutable`] if it could not be started, and

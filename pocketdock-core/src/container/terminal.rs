@@ -272,6 +272,21 @@ impl TerminalHandle {
 
     /// Tells the terminal its size, which its programs learn by SIGWINCH.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::TerminalSize;
+    ///
+    /// let mut terminal = sandbox.exec(["top"]).terminal(TerminalSize { rows: 24, columns: 80 })?;
+    /// let handle = terminal.handle();
+    /// handle.resize(TerminalSize { rows: 50, columns: 132 })?;
+    /// let clock = std::thread::spawn(move || {
+    ///     std::thread::sleep(std::time::Duration::from_secs(60));
+    ///     handle.hang_up();
+    /// });
+    /// while terminal.read(&mut [0; 4096])? != 0 {}
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Engine`] if the command has ended.

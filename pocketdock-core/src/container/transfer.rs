@@ -113,6 +113,14 @@ impl Engine {
 
     /// As [`import`](Self::import); `on_progress` hears of every piece that is sent.
     ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// let archive = std::fs::File::open("images.tar").expect("an archive");
+    /// let names = engine.import_with(archive, |p| eprint!("\r{} bytes", p.done_bytes))?;
+    /// println!("{}", names.join(", "));
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`import`](Self::import).

@@ -236,6 +236,14 @@ impl<'a> Call<'a> {
     }
 
     /// Asks to take over the connection after the head of the reply.
+    ///
+    /// ```
+    /// use pocketdock_core::engine::client::Call;
+    /// use pocketdock_core::wire::http::Method;
+    ///
+    /// let attach = Call::new(Method::Post, "/containers/box/attach");
+    /// let attach = attach.flag("stdin", true).upgrade();
+    /// ```
     #[must_use]
     pub fn upgrade(mut self) -> Self {
         self.upgrade = true;
@@ -284,6 +292,19 @@ impl Client {
     }
 
     /// The same client asking for version `major.minor` of the API.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use pocketdock_core::engine::client::Client;
+    ///
+    /// let client = Client::new(Path::new("/run/docker.sock"))
+    ///     .with_api_version((1, 41))
+    ///     .with_timeout(Duration::from_secs(5))
+    ///     .with_observer(Arc::new(|report| eprintln!("{} {}", report.method, report.target)));
+    /// assert_eq!(client.socket(), Path::new("/run/docker.sock"));
+    /// ```
     #[must_use]
     pub fn with_api_version(mut self, (major, minor): (u64, u64)) -> Self {
         self.prefix = format!("/v{major}.{minor}");
@@ -458,6 +479,22 @@ impl Streaming {
     }
 
     /// Turns a failed read of the body into the error to report.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use std::io::Read;
+    /// use pocketdock_core::engine::client::Call;
+    /// use pocketdock_core::wire::http::Method;
+    ///
+    /// let mut streaming = engine.client().open(Call::new(Method::Get, "/images/json"))?;
+    /// if streaming.head.status != 200 {
+    ///     return Err(streaming.into_reply()?.refused());
+    /// }
+    /// let mut text = String::new();
+    /// let read = streaming.body.read_to_string(&mut text);
+    /// read.map_err(|error| streaming.failure(&error))?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn failure(&self, error: &io::Error) -> Error {
         broken(&self.endpoint, self.timeout, error)
@@ -494,6 +531,16 @@ impl Reply {
     /// The engine's own words about a failure: the `message` of its JSON, or the text itself.
     ///
     /// Podman also gives a `cause`, which its message ends with or lacks; it is added if lacking.
+    ///
+    /// ```
+    /// use pocketdock_core::engine::client::Reply;
+    ///
+    /// let body = br#"{"message": "no such volume"}"#.to_vec();
+    /// let reply = Reply { status: 404, body, endpoint: "GET /volumes/x".to_owned() };
+    /// assert_eq!(reply.message(), "no such volume");
+    /// assert_eq!(reply.refused().code(), "engine");
+    /// assert_eq!(reply.unexpected("it has no name").code(), "protocol");
+    /// ```
     #[must_use]
     pub fn message(&self) -> String {
         let document = json::parse(&self.body).ok();
@@ -572,12 +619,36 @@ impl Connection {
     }
 
     /// The socket itself, to write from another thread or to wake a reader.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use std::io::Read;
+    /// use pocketdock_core::engine::client::Call;
+    /// use pocketdock_core::wire::http::Method;
+    ///
+    /// let events = engine.client().open(Call::new(Method::Get, "/events"))?;
+    /// let mut events = events.without_deadline();
+    /// let socket = events.body.connection().share();
+    /// let reader = std::thread::spawn(move || events.body.read(&mut [0; 4096]));
+    /// socket.shutdown(std::net::Shutdown::Both).expect("it is open"); // Wakes the reader.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn share(&self) -> Arc<UnixStream> {
         Arc::clone(&self.stream)
     }
 
     /// Closes both directions, which wakes whoever reads or writes.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use pocketdock_core::engine::client::Call;
+    /// use pocketdock_core::wire::http::Method;
+    ///
+    /// let events = engine.client().open(Call::new(Method::Get, "/events"))?;
+    /// events.body.connection().shut_down(); // Enough of them.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     pub fn shut_down(&self) {
         // It fails only if the peer was faster.
         let _already_closed = self.stream.shutdown(Shutdown::Both);

@@ -32,6 +32,14 @@ impl Deadline {
     }
 
     /// The deadline `timeout` from now, or none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pocketdock_core::engine::deadline::Deadline;
+    ///
+    /// assert!(Deadline::after_some(Some(Duration::ZERO)).has_passed());
+    /// assert!(!Deadline::after_some(None).has_passed());
+    /// ```
     #[must_use]
     pub fn after_some(timeout: Option<Duration>) -> Self {
         timeout.map_or(Deadline::NEVER, Deadline::after)

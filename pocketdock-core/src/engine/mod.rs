@@ -140,6 +140,13 @@ impl Engine {
 
     /// Who has chosen this socket: a variable, a docker context, a line of a configuration file, or
     /// "a usual place".
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// let (major, minor) = engine.api_version();
+    /// println!("API {major}.{minor} at a socket chosen by {}", engine.socket_source());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn socket_source(&self) -> &str {
         &self.source
@@ -217,6 +224,16 @@ impl EngineOptions {
 
     /// Adds a socket as one that a configuration names, the most important first. Without any,
     /// the configuration files of the project and the user are read.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use pocketdock_core::engine::EngineOptions;
+    ///
+    /// let preferred = EngineOptions::new().configured(Path::new("/run/podman/podman.sock"));
+    /// let engine = preferred.connect()?; // DOCKER_HOST, if it is set, still wins.
+    /// let only = EngineOptions::new().socket(Path::new("/run/docker.sock")).connect()?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn configured(mut self, socket: &Path) -> Self {
         self.configured.push(socket.to_owned());

@@ -137,6 +137,20 @@ impl Config {
 
     /// Reads the settings that hold in the project with this root.
     ///
+    /// ```no_run
+    /// use pocketdock_core::{Config, host::Environment};
+    ///
+    /// let config = Config::of(Some("/src/app".into()), &Environment::read())?;
+    /// for file in config.files() {
+    ///     println!("read '{}'", file.display());
+    /// }
+    /// println!("log: {}, up to {:?} of each", config.auto_log(), config.max_logs_per_instance());
+    /// println!("sandboxes are persistent: {}", config.default_persist());
+    /// println!("they stop when idle for {:?}", config.idle_timeout());
+    /// println!("{:?}, level {}", config.socket(), config.log_level().as_str());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`load`](Self::load).

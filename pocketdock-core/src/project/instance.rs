@@ -71,6 +71,21 @@ impl Instance {
     /// The instance of this name in this directory's project or outside any, which may not exist
     /// (any more).
     ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use pocketdock_core::Instance;
+    ///
+    /// let instance = Instance::named("box")?;
+    /// if instance.exists() {
+    ///     println!("{} bytes in '{}'", instance.disk_len()?, instance.dir().display());
+    ///     instance.retain(Some(100), Some(Duration::from_secs(30 * 86_400)))?;
+    ///     for log in instance.logs()?.iter().filter(|log| !instance.is_recording(log)) {
+    ///         println!("{}", instance.log_path(log)?.display());
+    ///     }
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`of`](Self::of), and [`Error::InvalidArgument`] for what cannot be a name.
@@ -93,6 +108,18 @@ impl Instance {
     }
 
     /// Every instance in the project with this root.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use pocketdock_core::Instance;
+    ///
+    /// for instance in Instance::all_in(Path::new("/src/app"))? {
+    ///     if instance.description()?.is_some_and(|it| !it.kept) {
+    ///         instance.remove()?; // Only logs, of a sandbox that is not meant to stay.
+    ///     }
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -250,6 +277,15 @@ impl Instance {
 
     /// Removes the instances beside this one that only hold logs, all of them older than `age_max`:
     /// what commands in the background have left whose sandbox was for them alone.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use std::time::Duration;
+    /// use pocketdock_core::Instance;
+    ///
+    /// Instance::of(&sandbox)?.sweep(Some(Duration::from_secs(7 * 86_400)))?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -104,6 +104,23 @@ impl Recording {
 
     /// Takes note that the command runs, by the engine's ID of its exec.
     ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::{Instance, RecordKind};
+    ///
+    /// let command = vec!["make".to_owned()];
+    /// let mut recording =
+    ///     Instance::of(&sandbox)?.record(&sandbox, RecordKind::Detach, &command, 1 << 20)?;
+    /// match sandbox.exec(command).detach() {
+    ///     Ok(process) => recording.started(process.id())?,
+    ///     Err(error) => {
+    ///         recording.discard();
+    ///         return Err(error);
+    ///     }
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Io`] if a file cannot be written; the recording goes on all the same.

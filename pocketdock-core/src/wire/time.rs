@@ -54,6 +54,18 @@ impl Timestamp {
     /// The time `secs` seconds after 1970-01-01T00:00:00Z, and then `nanos` nanoseconds.
     ///
     /// `None` if that is outside the years 0000 to 9999 or `nanos` is a second or more.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pocketdock_core::wire::time::Timestamp;
+    ///
+    /// let start = Timestamp::from_unix(1_700_000_000, 250_000_000).unwrap();
+    /// let end = Timestamp::from_unix(1_700_000_001, 0).unwrap();
+    /// assert_eq!(start.nanos(), 250_000_000);
+    /// assert_eq!(end.since(start), Duration::from_millis(750));
+    /// assert_eq!(start.since(end), Duration::ZERO);
+    /// assert_eq!(Timestamp::from_unix(0, 1_000_000_000), None);
+    /// ```
     #[must_use]
     pub fn from_unix(secs: i64, nanos: u32) -> Option<Timestamp> {
         let is_valid = (SECS_MIN..=SECS_MAX).contains(&secs) && nanos < NANOS_PER_SEC;

@@ -61,6 +61,23 @@ impl Value {
     /// The value reached by following `path` through nested objects.
     ///
     /// An empty path leads to the value itself.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::json;
+    ///
+    /// let reply = json::parse(br#"{"State": {"Pid": 7, "Error": null, "Dead": false, "Exit": -1}}"#)?;
+    /// assert_eq!(reply.i64_at(&["State", "Exit"]), Some(-1));
+    /// assert_eq!(reply.bool_at(&["State", "Dead"]), Some(false));
+    /// assert!(reply.at(&["State", "Error"]).is_some_and(|error| error.is_null()));
+    ///
+    /// let state = reply.at(&["State"]).unwrap();
+    /// assert_eq!(state.as_object().map(|state| state.len()), Some(4));
+    /// assert!(state.as_array().is_none());
+    /// let pid = state.get("Pid").unwrap();
+    /// assert_eq!((pid.as_u64(), pid.as_i64(), pid.as_f64()), (Some(7), Some(7), Some(7.0)));
+    /// assert_eq!(pid.as_bool(), None);
+    /// # Ok::<(), json::Error>(())
+    /// ```
     #[must_use]
     pub fn at(&self, path: &[&str]) -> Option<&Value> {
         path.iter().try_fold(self, |value, key| value.get(key))

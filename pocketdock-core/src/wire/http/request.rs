@@ -103,6 +103,16 @@ impl Request {
     }
 
     /// Adds `name=value` to the query where the value need not be UTF-8, such as a file name.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::http::{BodyLen, Method, Request};
+    ///
+    /// let upload = Request::new(Method::Put, "/containers/box/archive")
+    ///     .query_bytes("path", b"/tmp/\xff")
+    ///     .tar(BodyLen::Chunked);
+    /// assert_eq!(upload.target(), "/containers/box/archive?path=%2Ftmp%2F%FF");
+    /// assert_eq!(upload.method(), Method::Put);
+    /// ```
     #[must_use]
     pub fn query_bytes(mut self, name: &str, value: &[u8]) -> Self {
         self.target.push(if self.has_query { '&' } else { '?' });
@@ -157,6 +167,14 @@ impl Request {
     }
 
     /// Asks to take over the connection: `Connection: Upgrade` instead of `close`.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::http::{Method, Request};
+    ///
+    /// let mut bytes = Vec::new();
+    /// Request::new(Method::Post, "/exec/4f/start").upgrade().write_to(&mut bytes);
+    /// assert!(String::from_utf8(bytes).unwrap().contains("\r\nConnection: Upgrade\r\n"));
+    /// ```
     #[must_use]
     pub fn upgrade(mut self) -> Self {
         self.upgrade = true;

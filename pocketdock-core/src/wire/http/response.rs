@@ -79,6 +79,14 @@ impl ResponseHead {
     }
 
     /// All headers as names and values, in the order they came.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::http::parse_response;
+    ///
+    /// let (head, _) = parse_response(b"HTTP/1.1 200 OK\r\nA: 1\r\nB: 2\r\n\r\n")?.unwrap();
+    /// assert_eq!(head.headers().collect::<Vec<_>>(), [("A", "1"), ("B", "2")]);
+    /// # Ok::<(), pocketdock_core::wire::http::Error>(())
+    /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers
             .iter()

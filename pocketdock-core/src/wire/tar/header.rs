@@ -158,6 +158,13 @@ impl Header {
     /// Another name for the file `target`, owned by root, last changed in 1970.
     ///
     /// The target is the path of an entry earlier in the archive.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::tar::{Header, Kind};
+    ///
+    /// let link = Header::hard_link(b"bin/vi", b"bin/busybox");
+    /// assert_eq!(link.kind, Kind::HardLink(b"bin/busybox".to_vec()));
+    /// ```
     #[must_use]
     pub fn hard_link(path: &[u8], target: &[u8]) -> Self {
         Self::new(path, Kind::HardLink(target.to_vec()), 0o644)

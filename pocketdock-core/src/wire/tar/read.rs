@@ -61,10 +61,12 @@ pub const RECORDS_LEN_MAX: usize = 1024 * 1024;
 /// use pocketdock_core::wire::tar::{Header, Reader, Writer};
 ///
 /// let mut writer = Writer::new(Vec::new());
-/// writer.append(&Header::file(&vec![b'x'; NAME_LEN_MAX + 1], 0), &mut &b""[..])?;
+/// writer.append(&Header::file(&[b'x'; NAME_LEN_MAX], 0), &mut &b""[..])?;
+/// writer.append(&Header::file(&[b'x'; NAME_LEN_MAX + 1], 0), &mut &b""[..])?;
 /// let archive = writer.finish()?;
-/// let read = Reader::new(archive.as_slice()).next_entry().map(drop);
-/// assert!(matches!(read, Err(Error::TooLong { limit: NAME_LEN_MAX, .. })));
+/// let mut reader = Reader::new(archive.as_slice());
+/// assert!(reader.next_entry()?.is_some());
+/// assert!(matches!(reader.next_entry(), Err(Error::TooLong { .. })));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub const NAME_LEN_MAX: usize = 64 * 1024;
@@ -197,6 +199,17 @@ impl<R: Read> Reader<R> {
     }
 
     /// Gives the source back; after the last entry it stands right behind the end of the archive.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::tar::{Reader, Writer};
+    ///
+    /// let mut stream = Writer::new(Vec::new()).finish()?;
+    /// stream.extend(b"what follows");
+    /// let mut reader = Reader::new(stream.as_slice());
+    /// assert!(reader.next_entry()?.is_none());
+    /// assert_eq!(reader.into_inner(), b"what follows");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> R {
         self.source
@@ -350,6 +363,18 @@ impl<R: Read> Entry<'_, R> {
     }
 
     /// The name of the owning user on the machine where the archive was made; empty if unknown.
+    ///
+    /// ```
+    /// use pocketdock_core::wire::tar::{Header, Reader, Writer};
+    ///
+    /// let mut writer = Writer::new(Vec::new());
+    /// writer.append(&Header::directory(b"src"), &mut &b""[..])?;
+    /// let archive = writer.finish()?;
+    /// let mut reader = Reader::new(archive.as_slice());
+    /// let entry = reader.next_entry()?.expect("there is one");
+    /// assert_eq!((entry.user_name(), entry.group_name()), (&b""[..], &b""[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn user_name(&self) -> &[u8] {
         &self.member.user_name
