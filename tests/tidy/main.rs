@@ -12,6 +12,7 @@
     reason = "a helper of tests fails by a panic"
 )]
 
+mod examples;
 mod functions;
 mod guides;
 mod layers;
@@ -156,6 +157,14 @@ fn modules_use_only_what_stands_above_them() {
     require(
         &offenders,
         "turn the dependency round, or move the code to the layer that needs it",
+    );
+}
+
+#[test]
+fn public_items_are_shown_by_an_example() {
+    require(
+        &examples::missing(),
+        "show it in an example, best one on its type that walks through several methods",
     );
 }
 
