@@ -7,8 +7,8 @@
 //!
 //! Names are compared, not what they stand for: a method is taken as shown when another type's of
 //! the same name is, which is how the mirrored operations of `async_` pass. Items are found as
-//! rustfmt lays them out, at the margin and one step in; those of macros
-//! and the methods of traits are not seen.
+//! rustfmt lays them out, at the margin and one step in; those of macros and the methods of traits
+//! are not seen.
 
 use std::collections::BTreeSet;
 
