@@ -4,6 +4,7 @@
 //! ended, and output that was cut short is an error that carries what arrived.
 
 use std::io::{Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pocketdock_core::{End, Error, ExecResult, StreamKind};
@@ -223,6 +224,32 @@ fn a_stream_that_stays_open_does_not_hold_the_run() {
     assert_eq!((result.exit_code, result.end), (3, End::Exited));
     assert_eq!(result.stdout, b"out");
     assert!(begin.elapsed() < Duration::from_secs(10));
+}
+
+/// On a busy machine the engine may know of the end long before the output has come through.
+#[test]
+fn output_of_a_slow_engine_is_waited_for() {
+    const SLOWNESS: Duration = Duration::from_millis(50);
+    let gate = Gate::default();
+    let answered = gate.clone();
+    let fake = model(move |kind, _| match kind {
+        Kind::ExecStart => Some(
+            Reply::hijacked(101)
+                .wait(&gate)
+                .talk(|_| {
+                    thread::sleep(SLOWNESS * 14);
+                    Ok(())
+                })
+                .frame(1, b"late"),
+        ),
+        Kind::ExecInspect => {
+            thread::sleep(SLOWNESS);
+            answered.open();
+            Some(exec_state(false, "0"))
+        }
+        _ => None,
+    });
+    assert_eq!(run(&fake).unwrap().stdout, b"late");
 }
 
 #[test]

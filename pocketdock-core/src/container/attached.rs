@@ -43,7 +43,12 @@ use crate::wire::time::Timestamp;
 use crate::wire::value::Value;
 
 /// How long to wait, in sum, for output that is still on its way after the command has ended.
-const DRAIN_WAIT: Duration = Duration::from_millis(200);
+const DRAIN_WAIT: Duration = Duration::from_millis(400);
+
+/// On a busy machine the output takes longer, and so does an answer of the engine: as many times
+/// that are waited in addition, up to a limit.
+const DRAIN_WAIT_ANSWERS: u32 = 20;
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The same after a kill: its victims' output ends by itself, though Docker takes its time.
 const KILL_DRAIN_WAIT: Duration = Duration::from_secs(2);
@@ -449,8 +454,10 @@ impl Attached {
     }
 
     fn poll(&mut self) -> Result<()> {
+        let began = Instant::now();
         if let Some(exit_code) = self.ask()? {
-            self.drain(Some(exit_code), DRAIN_WAIT);
+            let slowness = began.elapsed() * DRAIN_WAIT_ANSWERS;
+            self.drain(Some(exit_code), (DRAIN_WAIT + slowness).min(DRAIN_WAIT_MAX));
         }
         self.poll_interval = (self.poll_interval * 2).min(self.pace.poll_max);
         self.next_poll = Instant::now() + self.poll_interval;

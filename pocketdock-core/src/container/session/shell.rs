@@ -53,8 +53,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// being woken does.
 const AWAKE_TIME: Duration = Duration::from_micros(300);
 
-/// How long a write may wait for a shell that does not read, which only a frozen one does not.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a write may wait for a shell that does not read: a frozen one does not, and one whose
+/// jobs flood a busy engine may take seconds.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long to read on, in sum, after the shell has ended and something holds its output open.
 const DRAIN_WAIT: Duration = Duration::from_millis(200);
