@@ -465,7 +465,7 @@ fn commands_side_by_side_do_not_wait_for_each_other() {
         hangs.then(|| Reply::raw("").hang())
     });
     let sandbox = opened(&fake);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let stuck = sandbox.clone();
         let stuck = scope.spawn(move || stuck.run("forever"));
         let others: Vec<_> = (0..50)

@@ -354,7 +354,7 @@ fn a_build_that_fails_names_its_step_and_leaves_no_image() {
         step,
         message,
         log_tail,
-    } = build(&BuildOptions::new().no_cache().tag(&name).no_cache())
+    } = build(&BuildOptions::new().no_cache().tag(&name))
     else {
         panic!("another error");
     };
@@ -378,7 +378,7 @@ fn a_network_for_the_steps_is_had_or_refused() {
     let dockerfile = format!("FROM {}\nRUN ls /sys/class/net | wc -l\n", live.image());
     let dir = Scratch::new(&live, &[("Dockerfile", &dockerfile)]);
     let mut log = String::new();
-    let options = BuildOptions::new().no_cache().network("none").no_cache();
+    let options = BuildOptions::new().no_cache().network("none");
     let built = live
         .engine()
         .build_from(BuildContext::directory(&dir.0), &options, &mut |text| {
