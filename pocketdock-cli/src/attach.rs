@@ -14,7 +14,8 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -54,17 +55,23 @@ pub(crate) fn attach(
         .name("keys".to_owned())
         .spawn(move || pass_keys(&keys))?;
     let handle = terminal.handle();
-    let (stop, stopped) = mpsc::channel::<()>();
+    let over = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&over);
     let sizes = thread::Builder::new()
         .name("window-size".to_owned())
         .spawn(move || {
             let mut last = size;
-            while stopped.recv_timeout(SIZE_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            loop {
+                thread::park_timeout(SIZE_INTERVAL);
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
                 last = pass_size(&handle, last);
             }
         })?;
     let outcome = pass_output(terminal, out);
-    drop(stop);
+    stop.store(true, Ordering::Relaxed);
+    sizes.thread().unpark();
     let _panicked = sizes.join();
     drop(raw);
     outcome

@@ -231,7 +231,7 @@ fn print_history(instances: &[Instance], query: &Query, console: &mut Console<'_
         let wanted = history.filter(|entry| query.kind.is_none_or(|kind| kind == entry.kind));
         entries.extend(wanted.map(|entry| (instance, entry)));
     }
-    entries.sort_by_key(|(_, entry)| entry.time);
+    entries.sort_by_cached_key(|(_, entry)| entry.time);
     entries.drain(..entries.len().saturating_sub(query.last));
     if console.globals.json {
         let values: Result<Vec<Value>, Failure> = entries

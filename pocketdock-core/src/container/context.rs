@@ -189,7 +189,7 @@ impl Directory {
         for entry in fs::read_dir(dir).map_err(about)? {
             names.push(entry.map_err(about)?.file_name());
         }
-        names.sort();
+        names.sort_unstable();
         for name in names {
             let full = dir.join(&name);
             let path = match path {

@@ -118,7 +118,7 @@ impl Engine {
             .filter(|summary| !filter.running || summary.state == "running")
             .map(ContainerListItem::new)
             .collect();
-        items.sort_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
+        items.sort_unstable_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
         Ok(items)
     }
 }

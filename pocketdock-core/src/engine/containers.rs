@@ -70,7 +70,7 @@ pub fn create(client: &Client, name: &str, config: &Value) -> Result<Created> {
         });
     }
     let image = config.str_at(&["Image"]).unwrap_or_default();
-    if reply.status == 404 && message.to_lowercase().contains("no such image") {
+    if reply.status == 404 && message.to_ascii_lowercase().contains("no such image") {
         return Err(Error::ImageNotFound {
             image: image.to_owned(),
         });
@@ -563,7 +563,7 @@ fn done(client: &Client, container: &str, reply: &Reply) -> Result<()> {
 /// The error for a refusal that is about a container: not there, not running, or the engine's own.
 pub(crate) fn refused(client: &Client, container: &str, reply: &Reply) -> Error {
     let message = reply.message();
-    let lower = message.to_lowercase();
+    let lower = message.to_ascii_lowercase();
     // Podman 4.3 leaves the body of some of its 404 replies empty. Others are about something
     // else: a path, a network.
     let wordless = reply.status == 404 && reply.body.trim_ascii().is_empty();
@@ -590,7 +590,7 @@ fn not_found(container: &str) -> Error {
 /// Whether the engine says that there is no such container. Podman 4.3 says it with status 500
 /// when the container goes while it is being asked about.
 fn says_gone(message: &str) -> bool {
-    let lower = message.to_lowercase();
+    let lower = message.to_ascii_lowercase();
     lower.contains("no such container") || lower.contains("no container with")
 }
 

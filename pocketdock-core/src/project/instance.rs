@@ -137,7 +137,7 @@ impl Instance {
     /// Every instance in a place, by name.
     pub(crate) fn all_within(place: &Place) -> Result<Vec<Self>> {
         let mut names = private::names_in(&place.instances)?;
-        names.sort();
+        names.sort_unstable();
         let all = names
             .iter()
             .filter_map(|name| Self::within(place, name).ok());
@@ -334,7 +334,7 @@ impl Instance {
                 history.push(entry);
             }
         }
-        history.sort_by_key(|entry| entry.time);
+        history.sort_by_cached_key(|entry| entry.time);
         Ok(history)
     }
 

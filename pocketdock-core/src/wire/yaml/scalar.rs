@@ -182,7 +182,8 @@ fn float(text: &str) -> Result<Value, ErrorKind> {
 fn looks_like_number(text: &str) -> bool {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
     let after_point = body.strip_prefix('.');
-    if after_point.is_some_and(|word| ["inf", "nan"].contains(&word.to_lowercase().as_str())) {
+    if after_point.is_some_and(|word| ["inf", "nan"].contains(&word.to_ascii_lowercase().as_str()))
+    {
         return true;
     }
     let body = after_point.unwrap_or(body);
