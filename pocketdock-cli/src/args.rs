@@ -122,7 +122,12 @@ impl Args {
         long: &str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Failure> {
-        Ok(self.all_parsed(long, parse)?.pop())
+        let mut last = None;
+        for value in self.texts(long)? {
+            let parsed = parse(&value).map_err(|why| malformed(&value, long, why.into()));
+            last = Some(parsed?);
+        }
+        Ok(last)
     }
 
     /// All values of an option, read by `parse`.

@@ -354,7 +354,8 @@ pub(crate) fn read(
         return Err(Error::IsADirectory { path: text.into() });
     }
     let broken = |error| Error::io(format!("read '{text}' in the sandbox"), error);
-    let mut reader = Reader::new(get(container, &found.path)?);
+    let mut body = get(container, &found.path)?;
+    let mut reader = reader(&mut body);
     let entry = reader.next_entry().map_err(|error| broken(error.into()))?;
     let mut entry = entry.ok_or_else(|| broken(io::ErrorKind::UnexpectedEof.into()))?;
     match entry.header().kind {
@@ -377,8 +378,8 @@ pub(crate) fn names(
     access: &Access,
     path: &SandboxPath,
 ) -> Result<Vec<OsString>> {
-    let (body, _) = tree(container, access, &path.content())?;
-    let mut reader = Reader::new(body);
+    let (mut body, _) = tree(container, access, &path.content())?;
+    let mut reader = reader(&mut body);
     let mut names = std::collections::BTreeSet::new();
     let broken =
         |error: read::Error| Error::io(format!("list '{}'", path.as_str()), io::Error::from(error));
@@ -396,6 +397,11 @@ fn get(container: &Container, path: &str) -> Result<Body> {
     let streaming = archive::get(container.client(), container.container_id(), path)?;
     let buffered = BufReader::with_capacity(BUFFER_LEN, streaming.body);
     Ok(Body::Streaming(Box::new(buffered)))
+}
+
+/// The entries of an archive. One reader for all kinds of them keeps the program small.
+fn reader(archive: &mut dyn Read) -> Reader<&mut dyn Read> {
+    Reader::new(archive)
 }
 
 /// What an archive is read from.
@@ -417,7 +423,8 @@ impl Read for Body {
 /// An archive of a link itself. Podman gives what it leads to, but lists it with its directory.
 fn link(container: &Container, path: &SandboxPath) -> Result<io::Cursor<Vec<u8>>> {
     let (dir, name) = path.split();
-    let mut reader = Reader::new(get(container, &format!("{dir}/."))?);
+    let mut body = get(container, &format!("{dir}/."))?;
+    let mut reader = reader(&mut body);
     let broken =
         |error: read::Error| Error::io(format!("read '{}'", path.as_str()), io::Error::from(error));
     while let Some(entry) = reader.next_entry().map_err(broken)? {

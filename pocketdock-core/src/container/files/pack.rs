@@ -210,7 +210,8 @@ pub(crate) fn repack(
     out: &mut dyn Write,
     meter: &mut Meter<'_>,
 ) -> std::result::Result<CopyReport, Failure> {
-    let mut reader = Reader::new(io::BufReader::with_capacity(BUFFER_LEN, archive));
+    let mut archive = io::BufReader::with_capacity(BUFFER_LEN, archive);
+    let mut reader = Reader::new(&mut archive as &mut dyn Read);
     let mut packer = Packer::new(owner, out, meter);
     let mut directories = Vec::new();
     while let Some(mut entry) = reader.next_entry().map_err(unreadable_archive)? {

@@ -96,7 +96,7 @@ impl Mapping<'_> {
 
 /// Unpacks an archive into the directory `destination`.
 pub(crate) fn unpack(
-    archive: impl Read,
+    archive: &mut dyn Read,
     destination: &Path,
     mapping: Mapping<'_>,
     meter: &mut Meter<'_>,
@@ -112,7 +112,7 @@ pub(crate) fn unpack(
 
 /// Writes an archive anew with the paths that its entries would have at a destination.
 pub(crate) fn rewrite(
-    archive: impl Read,
+    archive: &mut dyn Read,
     out: &mut dyn Write,
     mapping: Mapping<'_>,
     meter: &mut Meter<'_>,
