@@ -28,7 +28,8 @@ use tree::{File, root, rust_files, text_files};
 const COLUMNS_MAX: usize = 100;
 
 /// What stands at the top level, and nothing else; `target` is never listed.
-const TOP_LEVEL: [&str; 14] = [
+const TOP_LEVEL: [&str; 15] = [
+    ".cargo",
     ".ci",
     ".github",
     ".gitignore",
