@@ -12,9 +12,9 @@
 //! signal that comes before there is a command is kept and found by
 //! [`Interrupts::check`]. The third is for an engine that does not answer.
 
+use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -37,9 +37,9 @@ const PATIENCE: usize = 3;
 pub(crate) struct Interrupts {
     _watch: SignalWatch,
     received: Arc<Mutex<Vec<Signal>>>,
-    sender: Sender<Event>,
-    /// Until someone wants them.
-    events: Option<Receiver<Event>>,
+    events: Arc<Events>,
+    /// Whether someone has wanted them.
+    are_taken: bool,
 }
 
 /// What the thread that passes signals on waits for.
@@ -50,26 +50,59 @@ enum Event {
     Ended,
 }
 
+/// What has happened and not been looked at. A channel would add 15 KB to the program.
+#[derive(Debug, Default)]
+struct Events {
+    queue: Mutex<VecDeque<Event>>,
+    came: Condvar,
+}
+
+impl Events {
+    fn send(&self, event: Event) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push_back(event);
+        self.came.notify_one();
+    }
+
+    /// The next event; `None` if there is none until then.
+    fn receive(&self, until: Option<Instant>) -> Option<Event> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while queue.is_empty() {
+            let Some(until) = until else {
+                let waited = self.came.wait(queue);
+                queue = waited.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.came.wait_timeout(queue, left);
+            (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        queue.pop_front()
+    }
+}
+
 impl Interrupts {
     /// Begins to watch. To be called before anything else starts a thread.
     pub(crate) fn watch() -> io::Result<Self> {
-        let (sender, events) = mpsc::channel();
+        let events = Arc::new(Events::default());
         let received = Arc::new(Mutex::new(Vec::new()));
-        let (record, forward) = (Arc::clone(&received), sender.clone());
+        let (record, forward) = (Arc::clone(&received), Arc::clone(&events));
         let watch = SignalWatch::start(move |signal| {
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             record.push(signal);
             if PATIENCE <= record.len() {
                 signal.die();
             }
-            // No one may want to know: there is no command yet or any more.
-            let _ = forward.send(Event::Signal(signal));
+            forward.send(Event::Signal(signal));
         })?;
         Ok(Self {
             _watch: watch,
             received,
-            sender,
-            events: Some(events),
+            events,
+            are_taken: false,
         })
     }
 
@@ -96,53 +129,46 @@ impl Interrupts {
         &mut self,
         kill: impl FnMut(Sent) + Send + 'static,
     ) -> io::Result<Delivery> {
-        let sender = self.sender.clone();
-        let thread = match self.events.take() {
-            None => None,
-            Some(events) => Some(
+        let (events, taken) = (Arc::clone(&self.events), Arc::clone(&self.events));
+        let thread = match std::mem::replace(&mut self.are_taken, true) {
+            true => None,
+            false => Some(
                 thread::Builder::new()
                     .name("interrupter".to_owned())
-                    .spawn(move || deliver(&events, GRACE, kill))?,
+                    .spawn(move || deliver(&taken, GRACE, kill))?,
             ),
         };
-        Ok(Delivery { sender, thread })
+        Ok(Delivery { events, thread })
     }
 }
 
 /// Passes signals on to a command until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    sender: Sender<Event>,
+    events: Arc<Events>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        let _ = self.sender.send(Event::Ended);
+        self.events.send(Event::Ended);
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }
     }
 }
 
-fn deliver(events: &Receiver<Event>, grace: Duration, mut kill: impl FnMut(Sent)) {
+fn deliver(events: &Events, grace: Duration, mut kill: impl FnMut(Sent)) {
     let mut plan = Plan::default();
     loop {
-        match receive(events, plan.kill_at) {
-            Ok(Event::Signal(signal)) => kill(plan.next(signal, Instant::now() + grace)),
-            Err(RecvTimeoutError::Timeout) => {
+        match events.receive(plan.kill_at) {
+            Some(Event::Signal(signal)) => kill(plan.next(signal, Instant::now() + grace)),
+            None => {
                 plan.kill_at = None;
                 kill(Sent::KILL);
             }
-            Ok(Event::Ended) | Err(RecvTimeoutError::Disconnected) => return,
+            Some(Event::Ended) => return,
         }
-    }
-}
-
-fn receive(events: &Receiver<Event>, until: Option<Instant>) -> Result<Event, RecvTimeoutError> {
-    match until {
-        Some(until) => events.recv_timeout(until.saturating_duration_since(Instant::now())),
-        None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
     }
 }
 
@@ -179,6 +205,8 @@ fn passed_on(signal: Signal) -> Sent {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     #[test]
@@ -196,15 +224,16 @@ mod tests {
 
     #[test]
     fn a_command_that_does_not_end_in_time_is_killed() {
-        let (sender, events) = mpsc::channel();
+        let events = Arc::new(Events::default());
+        let taken = Arc::clone(&events);
         let (sent, seen) = mpsc::channel();
         let kill = move |signal| sent.send(signal).unwrap();
-        let thread = thread::spawn(move || deliver(&events, Duration::from_millis(1), kill));
-        sender.send(Event::Signal(Signal::Terminate)).unwrap();
+        let thread = thread::spawn(move || deliver(&taken, Duration::from_millis(1), kill));
+        events.send(Event::Signal(Signal::Terminate));
         assert_eq!(seen.recv(), Ok(Sent::TERM));
         assert_eq!(seen.recv(), Ok(Sent::KILL));
         let delivery = Delivery {
-            sender,
+            events,
             thread: Some(thread),
         };
         drop(delivery);
