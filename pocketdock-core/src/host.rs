@@ -232,12 +232,16 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
 ///
 /// [`Error::Io`] if `/dev/urandom` cannot be read.
 pub(crate) fn random_hex<const N: usize>() -> Result<String> {
+    Ok(hex(&random_bytes::<N>()?))
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    let mut text = String::with_capacity(2 * N);
-    for byte in random_bytes::<N>()? {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
         let _infallible = write!(text, "{byte:02x}");
     }
-    Ok(text)
+    text
 }
 
 #[cfg(test)]

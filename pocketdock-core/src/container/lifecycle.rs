@@ -112,14 +112,13 @@ impl Engine {
         if let Some(project) = &filter.project {
             wanted.push(format!("{}={project}", labels::PROJECT));
         }
-        let found = containers::list(self.client(), &wanted)?;
-        let mut items: Vec<_> = found
+        let mut found = containers::list(self.client(), &wanted)?;
+        ContainerSummary::sort_by_age(&mut found);
+        Ok(found
             .into_iter()
             .filter(|summary| !filter.running || summary.state == "running")
             .map(ContainerListItem::new)
-            .collect();
-        items.sort_unstable_by(|a, b| (a.created_at, &a.name).cmp(&(b.created_at, &b.name)));
-        Ok(items)
+            .collect())
     }
 }
 

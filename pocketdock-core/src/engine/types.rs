@@ -144,6 +144,11 @@ impl ContainerSummary {
         })
     }
 
+    /// Puts the oldest first; those of one second by name.
+    pub(crate) fn sort_by_age(found: &mut [Self]) {
+        found.sort_unstable_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));
+    }
+
     /// The value of a label.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {

@@ -193,7 +193,7 @@ pub(crate) fn managed(engine: &Engine, project: Option<&str>) -> Result<Vec<Cont
         summary.label(labels::MANAGED) == Some("true")
             && project.is_none_or(|project| summary.label(labels::PROJECT) == Some(project))
     });
-    found.sort_unstable_by(|a, b| (a.created_s, &a.name).cmp(&(b.created_s, &b.name)));
+    ContainerSummary::sort_by_age(&mut found);
     Ok(found)
 }
 

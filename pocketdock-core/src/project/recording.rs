@@ -225,7 +225,7 @@ pub(crate) fn logs_in(dir: &Path) -> Result<Vec<String>> {
         .into_iter()
         .filter(|name| name.ends_with(".log"))
         .collect();
-    logs.sort_by(|a, b| time_of(a).cmp(&time_of(b)));
+    logs.sort_unstable_by(|a, b| time_of(a).cmp(&time_of(b)));
     Ok(logs)
 }
 
