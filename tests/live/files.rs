@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pocketdock_core::engine::containers;
-use pocketdock_core::{Container, CreateOptions, Error, Tmpfs};
+use pocketdock_core::{Container, CreateOptions, Error, Tmpfs, Volume};
 
 use crate::fixture::Live;
 use crate::support::scratch::Scratch;
@@ -24,6 +24,23 @@ struct Case {
     home: &'static str,
     /// Whether a directory that is closed to its owner is opened on the way in.
     opens: bool,
+    /// The directory of the host that is mounted there, if one is.
+    _volume: Option<Scratch>,
+}
+
+impl Case {
+    /// A sandbox with a volume, which its handle does not outlive.
+    fn with_volume(live: &Live, name: &'static str) -> Self {
+        let volume = Scratch::new();
+        let options = live.options().volume(Volume::new(volume.path(), "/vol"));
+        Case {
+            name,
+            sandbox: live.create(&options),
+            home: "/vol",
+            opens: false,
+            _volume: Some(volume),
+        }
+    }
 }
 
 /// Sandboxes that run, each with another way to be difficult.
@@ -38,6 +55,7 @@ fn running(live: &Live) -> Vec<Case> {
             "hardened user" => true,
             _ => false,
         },
+        _volume: None,
     };
     let debian = || live.options().image(live.debian_image());
     vec![
@@ -69,6 +87,7 @@ fn running(live: &Live) -> Vec<Case> {
             "/mem",
             live.options().read_only().tmpfs(Tmpfs::new("/mem")),
         ),
+        Case::with_volume(live, "a volume"),
     ]
 }
 
@@ -78,6 +97,8 @@ fn at_rest(live: &Live) -> Vec<Case> {
     stopped.stop().unwrap();
     let of_user = live.create(&live.options().user("sandbox"));
     of_user.stop().unwrap();
+    let with_volume = Case::with_volume(live, "stopped, a volume");
+    with_volume.sandbox.stop().unwrap();
     let without_tar = live.sandbox();
     assert!(without_tar.run("rm /bin/tar").unwrap().ok());
     vec![
@@ -86,19 +107,23 @@ fn at_rest(live: &Live) -> Vec<Case> {
             sandbox: stopped,
             home: "/root",
             opens: false,
+            _volume: None,
         },
         Case {
             name: "stopped, of a user",
             sandbox: of_user,
             home: "/home/sandbox",
             opens: false,
+            _volume: None,
         },
         Case {
             name: "without tar",
             sandbox: without_tar,
             home: "/root",
             opens: false,
+            _volume: None,
         },
+        with_volume,
     ]
 }
 
@@ -120,6 +145,7 @@ fn a_tree_of_every_kind_comes_back_as_it_was() {
             sandbox,
             home,
             opens,
+            ..
         } = case;
         println!("{name}");
         let pushed = sandbox.push(&planted, home).unwrap();
