@@ -6,7 +6,7 @@
 //! reported, the shell is asked whether it listens, for a signal that comes late would cut off what
 //! it reads next. A shell that cannot be brought back is killed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::container::helper;
 use crate::container::session::shell::Link;
@@ -28,6 +28,10 @@ const SWEEP_ROUND: u32 = ROUNDS + 1;
 /// How long a command may take to heed a signal.
 const ASKED_WAIT: Duration = Duration::from_millis(400);
 const KILLED_WAIT: Duration = Duration::from_millis(250);
+
+/// On a busy machine the shell takes longer, and so does a signal: as many times that are waited in
+/// addition, for the next round's signals would cut off what the shell is about to report.
+const WAIT_SIGNALS: u32 = 3;
 
 /// How often a shell is left alone because it seems to be reading the command still.
 const UNHEARD_MAX: u32 = 6;
@@ -108,6 +112,7 @@ impl Link {
         let (mut round, mut unheard) = (first, 0);
         while round <= ROUNDS {
             self.state().note_round(round);
+            let began = Instant::now();
             match self.signal(round, signal) {
                 Ok(Heard::No) if unheard < UNHEARD_MAX => unheard += 1,
                 Ok(_) => round += 1,
@@ -120,8 +125,9 @@ impl Link {
                 // Its own timeout, or no process for it: another round may do better.
                 Err(_) => round += 1,
             }
+            let slowness = began.elapsed() * WAIT_SIGNALS;
             self.say(State::resync);
-            let wait = if round <= 2 { ASKED_WAIT } else { KILLED_WAIT };
+            let wait = if round <= 2 { ASKED_WAIT } else { KILLED_WAIT } + slowness;
             let state = self.wait_until(Deadline::after(wait), |s| !is_in_flight(s, ticket));
             if !is_in_flight(&state, ticket) {
                 return Ok(true);
