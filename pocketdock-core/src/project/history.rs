@@ -113,6 +113,9 @@ pub(crate) fn append(path: &Path, entry: &HistoryEntry) -> Result<()> {
 }
 
 /// Whether the last line lacks its end: the disk was full, or the machine died.
+///
+/// It seems so as well while another process is just writing it. All that comes of that is an empty
+/// line, which readers pass by.
 fn ends_torn(file: &mut fs::File) -> io::Result<bool> {
     use std::io::{Read, Seek, SeekFrom};
     if file.metadata()?.len() == 0 {
