@@ -31,7 +31,7 @@ use crate::container::output::{StreamKind, next_piece};
 use crate::container::result::{End, ExecResult, TIMEOUT_EXIT_CODE};
 use crate::container::target::Target;
 use crate::container::{launch, oom};
-use crate::engine::client::Streaming;
+use crate::engine::client::{Client, Streaming};
 use crate::engine::deadline::Deadline;
 use crate::engine::exec::{self, ExecConfig};
 use crate::engine::types::ExecState;
@@ -466,10 +466,22 @@ impl Attached {
 
     /// The exit code if the command has ended.
     fn ask(&mut self) -> Result<Option<i32>> {
+        match self.ask_once() {
+            // It is busy with something else on this container; the output still flows.
+            Err(Error::Timeout { .. }) => Ok(None),
+            answer => answer,
+        }
+    }
+
+    /// The client for a question that is put again.
+    fn client(&self) -> Client {
         let client = self.target.client.clone();
         let patience = client.timeout().min(POLL_TIMEOUT);
-        let client = client.with_timeout(self.deadline.at_most(patience).max(POLL_FIRST));
-        match exec::inspect(&client, &self.target.exec_id) {
+        client.with_timeout(self.deadline.at_most(patience).max(POLL_FIRST))
+    }
+
+    fn ask_once(&mut self) -> Result<Option<i32>> {
+        match exec::inspect(&self.client(), &self.target.exec_id) {
             // An instance may say that it runs long after its container has stopped, which has
             // ended its output.
             Ok(Some(state)) if state.running => match self.phase {
@@ -478,8 +490,6 @@ impl Attached {
             },
             Ok(Some(state)) => self.check_launch(state),
             Ok(None) => self.fate_of_forgotten(),
-            // It is busy with something else on this container; the output still flows.
-            Err(Error::Timeout { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -549,7 +559,7 @@ impl Attached {
     }
 
     fn container(&self) -> Result<Value> {
-        match containers::inspect(&self.target.client, &self.target.container) {
+        match containers::inspect(&self.client(), &self.target.container) {
             Err(Error::ContainerNotFound { .. }) => Err(self.target.gone()),
             other => other,
         }
