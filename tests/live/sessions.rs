@@ -44,6 +44,61 @@ fn await_process(sandbox: &Container, part: &str) {
     });
 }
 
+/// What leaves a shell that reads on and reports nothing.
+#[test]
+fn a_shell_that_obeys_nothing_any_more_closes_its_session() {
+    let Some(live) = Live::begin() else { return };
+    #[rustfmt::skip] // one case per line
+    let cases = [
+        (live.debian_image(), "bash", "ulimit -n 3"),
+        (live.debian_image(), "bash", "ulimit -n 6"),
+        (live.debian_image(), "dash", "set -n"),
+        (live.debian_image(), "dash", "ulimit -n 3"),
+        (live.debian_image(), "dash", "ulimit -n 8"),
+        (live.image(),        "ash",  "set -n"),
+    ];
+    thread::scope(|scope| {
+        for (image, shell, command) in cases {
+            let sandbox = live.create(&live.options().image(image));
+            scope.spawn(move || {
+                let session = sandbox.session_with(&SessionOptions::new().shell(shell));
+                let session = session.unwrap();
+                let began = Instant::now();
+                // The command itself may still be reported.
+                let first = session.send_and_wait(command, None);
+                let second = session.send_and_wait("true", None);
+                assert!(
+                    matches!(second, Err(Error::SessionClosed { .. })),
+                    "{shell}, {command}: {first:?}, {second:?}"
+                );
+                assert!(session.is_closed());
+                assert!(began.elapsed() < PATIENCE, "{shell}, {command}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_command_that_only_waits_is_left_alone() {
+    let Some(live) = Live::begin() else { return };
+    let waits = [
+        "sleep 9; echo over",
+        "mkfifo /tmp/f; (sleep 9; echo over >/tmp/f) & read line </tmp/f; echo $line",
+        "mkfifo /tmp/g; (sleep 9; echo over >/tmp/g) & exec 3<&0 </tmp/g; read line; echo $line",
+        "(exec >/dev/null 2>&1; sleep 9) & wait; echo over",
+        "exec sh -c 'sleep 9; echo over'",
+    ];
+    thread::scope(|scope| {
+        for ((sandbox, _), shell) in sessions(&live).into_iter().zip(["bash", "dash", "ash"]) {
+            let options = SessionOptions::new().shell(shell);
+            for wait in waits {
+                let session = sandbox.session_with(&options).unwrap();
+                scope.spawn(move || assert_eq!(stdout(&session, wait), "over\n", "{wait}"));
+            }
+        }
+    });
+}
+
 #[test]
 fn a_closed_session_says_so() {
     let Some(live) = Live::begin() else { return };

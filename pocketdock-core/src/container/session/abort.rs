@@ -18,6 +18,7 @@ use crate::engine::exec::ExecConfig;
 use crate::error::{Error, Result};
 
 const SCRIPT: &str = include_str!("abort.sh");
+const IDLE_SCRIPT: &str = include_str!("idle.sh");
 
 /// How often a command is signalled before its shell is killed.
 const ROUNDS: u32 = 6;
@@ -140,32 +141,42 @@ impl Link {
     fn signal(&self, round: u32, signal: &str) -> Result<Heard> {
         let mark = self.state().mark_bytes();
         let pid = self.hello().map(|hello| hello.pid).unwrap_or_default();
-        let argv = [
-            "sh",
-            "-c",
-            SCRIPT,
-            "sh",
+        let words = [
             &pid.to_string(),
             &mark.to_string(),
             &round.to_string(),
             signal,
         ];
+        match self.ask_beside(SCRIPT, &words)?.starts_with("done no") {
+            true => Ok(Heard::No),
+            false => Ok(Heard::Yes),
+        }
+    }
+
+    /// Whether the shell waits for a command, although one is in flight.
+    pub(crate) fn is_idle(&self) -> Result<bool> {
+        let Some((pid, ino)) = self.hello().and_then(|it| Some((it.pid, it.input_ino?))) else {
+            return Ok(false);
+        };
+        let answer = self.ask_beside(IDLE_SCRIPT, &[&pid.to_string(), &ino.to_string()])?;
+        Ok(answer == "done yes")
+    }
+
+    /// Runs a script with these words in an exec beside the shell's, and gives its answer.
+    fn ask_beside(&self, script: &str, words: &[&str]) -> Result<String> {
         let Target {
             client,
             container,
             user,
             ..
         } = &self.target;
+        let command = [&["sh", "-c", script, "sh"], words].concat();
         let config = ExecConfig {
-            command: argv.map(str::to_owned).to_vec(),
+            command: command.into_iter().map(str::to_owned).collect(),
             user: user.clone(),
             ..ExecConfig::default()
         };
-        let answer = helper::answer(client, container, &config, "done ", HELPER_TIMEOUT)?;
-        match answer.starts_with("done no") {
-            true => Ok(Heard::No),
-            false => Ok(Heard::Yes),
-        }
+        helper::answer(client, container, &config, "done ", HELPER_TIMEOUT)
     }
 
     /// Whether the shell listens, once no signal can be on its way any more.

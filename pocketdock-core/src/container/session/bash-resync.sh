@@ -10,6 +10,6 @@
 { __pd_s=$? __pd_f=$-;
 POSIXLY_CORRECT=; \unset -f builtin unset set printf; \unset POSIXLY_CORRECT;
 \enable builtin eval printf set ulimit unset .;
-case ${__pd_e-} in '') __pd_c= __pd_e=1; \builtin set +aeuvx; __pd_1=$PS1 __pd_2=$PS2 PS1= PS2=; \builtin unset -v PROMPT_COMMAND TMOUT;; esac;
+case ${__pd_e-} in '') __pd_c= __pd_e=1; \builtin set +aeuvx; __pd_1=$PS1 __pd_2=$PS2; \builtin printf -v PS1 ''; \builtin printf -v PS2 ''; \builtin unset -v PROMPT_COMMAND TMOUT;; esac;
 \builtin printf '\036ENONCE:%s:%s:%s\036' "$__pd_s" "$__pd_f" "${__pd_r-}" >&7;
 \builtin printf '\036ENONCE\036' >&8; } >/dev/null 2>&1

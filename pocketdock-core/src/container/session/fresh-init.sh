@@ -22,5 +22,5 @@ __pd_n=; for __pd_q in $__pd_o; do case " $__pd_k " in *" $__pd_q "*) ;; *)
 __pd_carries "$__pd_q" && __pd_n="$__pd_n $__pd_q";; esac; done;
 case $__pd_n in '') \break;; esac; __pd_kill $__pd_n; done; __pd_k=$__pd_o; };
 __pd_list; __pd_k=$__pd_o;
-\command printf '\036INONCE:%s:\036' "$$" >&7;
+\command printf '\036INONCE:%s::\036' "$$" >&7;
 \command printf '\036INONCE\036' >&8

@@ -626,6 +626,22 @@ impl<'a> Reader<'a> {
         match poll {
             Poll::Nothing | Poll::Resync(_) => Ok(false),
             Poll::Ask => self.ask(),
+            Poll::Look => Ok(self.ask()? || self.look()?),
+        }
+    }
+
+    /// Closes the session if its shell waits for a command and will never report on this one.
+    fn look(&self) -> Result<bool> {
+        match self.link.is_idle() {
+            // A kernel that does not tell, or no process left for a look: not known to be so.
+            Ok(false) | Err(_) => {
+                self.link.state().note_look(false);
+                Ok(false)
+            }
+            Ok(true) if self.link.state().note_look(true) => {
+                Err(Error::SessionClosed { exit_code: None })
+            }
+            Ok(true) => Ok(false),
         }
     }
 

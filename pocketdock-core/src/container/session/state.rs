@@ -35,6 +35,13 @@ const LAUNCH_TEXT_MAX: usize = 8 * 1024;
 pub(crate) const POLL_FIRST: Duration = Duration::from_millis(50);
 const POLL_MAX: Duration = Duration::from_secs(5);
 
+/// When a silent command is first looked at from outside; then after twice the time.
+const LOOK_FIRST: Duration = Duration::from_secs(2);
+const LOOK_MAX: Duration = Duration::from_secs(60);
+
+/// When a shell that did not seem to be running its command is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long an idle shell is left alone, and one that is still being written to.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
@@ -86,6 +93,10 @@ struct Running {
     resync_sent: bool,
     next_poll: Instant,
     poll_interval: Duration,
+    next_look: Instant,
+    look_interval: Duration,
+    /// How many pieces of output there had been when the shell was last seen to be idle.
+    idle_at: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -106,6 +117,8 @@ pub(crate) enum Poll {
     Resync(Vec<u8>),
     /// Ask the engine whether the shell is there.
     Ask,
+    /// Ask that, and have a look whether it is running the command.
+    Look,
 }
 
 /// One of something for stdout, one for stderr.
@@ -152,6 +165,8 @@ pub(crate) struct State {
     answered: PerStream<bool>,
     /// While set, nothing is written: a signal is on its way, which may cut off what is being read.
     held: bool,
+    /// How many pieces of output have come.
+    pieces: u64,
     /// What ended it, if nobody has been told yet.
     failure: Option<Error>,
 }
@@ -176,6 +191,7 @@ impl State {
             question: None,
             answered: PerStream::default(),
             held: false,
+            pieces: 0,
             failure: None,
         }
     }
@@ -293,6 +309,9 @@ impl State {
             resync_sent: false,
             next_poll: now,
             poll_interval: POLL_FIRST,
+            next_look: now,
+            look_interval: LOOK_FIRST,
+            idle_at: None,
         });
         Some(text)
     }
@@ -301,8 +320,10 @@ impl State {
     /// be. It may have ended since, and the next one be on its way.
     pub(crate) fn written(&mut self, nonce: &Nonce) {
         if let Some(running) = self.running.as_mut().filter(|r| r.nonce == *nonce) {
+            let now = Instant::now();
             running.written = true;
-            running.next_poll = Instant::now() + POLL_FIRST;
+            running.next_poll = now + POLL_FIRST;
+            running.next_look = now + LOOK_FIRST;
         }
     }
 
@@ -315,6 +336,7 @@ impl State {
         mut piece: &[u8],
         mut heard: Option<&mut Vec<u8>>,
     ) -> bool {
+        self.pieces += 1;
         let mut scanner = std::mem::take(self.scanners.of(stream));
         let mut news = false;
         while let Some(item) = scanner.next(&mut piece) {
@@ -542,10 +564,38 @@ impl State {
         running.next_poll = now + running.poll_interval;
         running.poll_interval = (running.poll_interval * 2).min(POLL_MAX);
         if running.resync_sent {
-            return Poll::Ask;
+            return match running.next_look <= now && !self.held {
+                true => Poll::Look,
+                false => Poll::Ask,
+            };
         }
         // The line is no use to a command that is still being read, and does no harm.
         self.resync().map_or(Poll::Ask, Poll::Resync)
+    }
+
+    /// What a look at the shell has shown; whether it will never report.
+    ///
+    /// One look may fall between two things that the shell does. When it waits for a command a
+    /// second later, and nothing has come from it in between, it has given this one up.
+    pub(crate) fn note_look(&mut self, is_idle: bool) -> bool {
+        let pieces = self.pieces;
+        let Some(running) = self.running.as_mut().filter(|_| !self.held) else {
+            return false;
+        };
+        let now = Instant::now();
+        if !is_idle {
+            running.idle_at = None;
+            running.next_look = now + running.look_interval;
+            running.look_interval = (running.look_interval * 2).min(LOOK_MAX);
+            return false;
+        }
+        if running.idle_at == Some(pieces) {
+            return true;
+        }
+        running.idle_at = Some(pieces);
+        running.next_look = now + LOOK_AGAIN;
+        running.next_poll = running.next_look;
+        false
     }
 
     /// The shell has ended, by itself with an exit code or by what stopped it.
@@ -661,7 +711,7 @@ mod tests {
         let mut state = State::new(dialect, 1000);
         state.greet(nonce(OTHER));
         assert!(!state.take_in(Stdout, b"noise before", None));
-        take(&mut state, Stdout, &format!("\x1eI{OTHER}:7:\x1e"));
+        take(&mut state, Stdout, &format!("\x1eI{OTHER}:7:99:\x1e"));
         assert!(!state.is_open());
         take(&mut state, Stderr, &format!("\x1eI{OTHER}\x1e"));
         assert!(state.is_open());
@@ -899,6 +949,30 @@ mod tests {
         });
         assert!(matches!(polls.next(), Some(Poll::Resync(_))));
         assert!(polls.all(|poll| poll == Poll::Ask));
+    }
+
+    #[test]
+    fn a_shell_that_waits_twice_in_silence_has_given_its_command_up() {
+        let mut state = open(Dialect::Sh);
+        begun(&mut state);
+        state.running.as_mut().unwrap().next_poll = Instant::now();
+        assert!(matches!(state.poll(), Poll::Resync(_)));
+        let mut look = || {
+            let running = state.running.as_mut().unwrap();
+            (running.next_poll, running.next_look) = (Instant::now(), Instant::now());
+            assert_eq!(state.poll(), Poll::Look);
+        };
+        look();
+        assert!(!state.note_look(false), "it is busy");
+        assert!(!state.note_look(true), "the first time");
+        take(&mut state, Stderr, "x");
+        assert!(!state.note_look(true), "something came in between");
+        assert!(!state.note_look(false), "it is busy again");
+        assert!(!state.note_look(true), "the first time again");
+        state.hold(Cause::TimedOut);
+        assert!(!state.note_look(true), "it is being aborted");
+        state.release();
+        assert!(state.note_look(true));
     }
 
     #[test]

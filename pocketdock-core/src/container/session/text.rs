@@ -99,15 +99,19 @@ impl Report {
 pub(crate) struct Hello {
     /// Its process ID in the container.
     pub(crate) pid: u64,
+    /// The inode number of what it reads its commands from, where the kernel tells.
+    pub(crate) input_ino: Option<u64>,
     pub(crate) is_bash: bool,
 }
 
 impl Hello {
-    /// Reads `pid:version`.
+    /// Reads `pid:ino:version`.
     pub(crate) fn parse(fields: &str) -> Option<Self> {
-        let (pid, version) = fields.split_once(':')?;
+        let (pid, rest) = fields.split_once(':')?;
+        let (ino, version) = rest.split_once(':')?;
         Some(Hello {
             pid: digits::decimal(pid.as_bytes())?,
+            input_ino: digits::decimal(ino.as_bytes()),
             is_bash: !version.is_empty(),
         })
     }
@@ -409,10 +413,19 @@ mod tests {
 
     #[test]
     fn hellos() {
-        let hello = |pid, is_bash| Some(Hello { pid, is_bash });
-        assert_eq!(Hello::parse("7:5.2.37(1)-release"), hello(7, true));
-        assert_eq!(Hello::parse("12:"), hello(12, false));
-        for fields in ["", "7", "x:", "-1:"] {
+        let hello = |pid, input_ino, is_bash| {
+            Some(Hello {
+                pid,
+                input_ino,
+                is_bash,
+            })
+        };
+        assert_eq!(
+            Hello::parse("7:99:5.2.37(1)-release"),
+            hello(7, Some(99), true)
+        );
+        assert_eq!(Hello::parse("12::"), hello(12, None, false));
+        for fields in ["", "7", "7:", "x::", "-1::"] {
             assert_eq!(Hello::parse(fields), None, "{fields}");
         }
     }
