@@ -37,6 +37,8 @@ const ACCOUNTS_LEN_MAX: u64 = 1024 * 1024;
 /// Go's `os.FileMode` bits in a path's stat.
 const MODE_DIR: u64 = 1 << 31;
 const MODE_SYMLINK: u64 = 1 << 27;
+/// These and those of pipes, sockets, devices and what is none of them.
+const MODE_TYPE: u64 = MODE_DIR | MODE_SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
 
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,31 +75,41 @@ pub(crate) fn put(
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
     let owner = find_owner(container, access)?;
+    send(container, &place.dir, |out| {
+        add_missing(&place, owner, out)?;
+        cargo.pack(&place.entry(), !place.is_merged, owner, out, meter)
+    })
+}
+
+/// Has the engine unpack what `pack` writes in a directory.
+///
+/// # Errors
+///
+/// As [`archive::put`], and what `pack` says of its source.
+pub(crate) fn send(
+    container: &Container,
+    dir: &str,
+    mut pack: impl FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
+) -> Result<CopyReport> {
     let mut outcome = None;
-    let mut write = |out: &mut dyn Write| {
-        let packed = add_missing(&place, owner, out)
-            .and_then(|()| cargo.pack(&place.entry(), !place.is_merged, owner, out, meter));
-        match packed {
-            Err(Failure::Sink(error)) => return Err(error),
-            packed => outcome = Some(packed),
+    let mut write = |out: &mut dyn Write| match pack(out) {
+        Err(Failure::Sink(error)) => Err(error),
+        Err(Failure::Source(error)) => {
+            outcome = Some(Err(error));
+            Err(io::Error::other("the source failed"))
         }
-        match outcome {
-            Some(Err(_)) => Err(io::Error::other("the source failed")),
-            _ => Ok(()),
+        Ok(report) => {
+            outcome = Some(Ok(report));
+            Ok(())
         }
     };
     let body = RequestBody::Writer(&mut write);
-    let sent = archive::put(
-        container.client(),
-        container.container_id(),
-        &place.dir,
-        body,
-    );
+    let sent = archive::put(container.client(), container.container_id(), dir, body);
     match (outcome, sent) {
-        (Some(Err(Failure::Source(error))), _) | (_, Err(error)) => Err(error),
+        (Some(Err(error)), _) | (_, Err(error)) => Err(error),
         (Some(Ok(report)), Ok(())) => Ok(report),
-        (None | Some(Err(Failure::Sink(_))), Ok(())) => Err(Error::io(
-            format!("write '{}' in the sandbox", dest.as_str()),
+        (None, Ok(())) => Err(Error::io(
+            format!("write in '{dir}' in the sandbox"),
             io::ErrorKind::UnexpectedEof.into(),
         )),
     }
@@ -284,7 +296,17 @@ fn is_below_file(container: &Container, access: &Access, path: &str) -> bool {
     })
 }
 
+/// Whether a regular file, and no link to one, is at a path.
+///
+/// # Errors
+///
+/// As [`archive::stat`].
+pub(crate) fn is_file(container: &Container, access: &Access, path: &str) -> Result<bool> {
+    stat(container, access, path).map(|found| found.is_file)
+}
+
 struct Stat {
+    is_file: bool,
     is_dir: bool,
     is_link: bool,
     /// An absolute path; the engine makes it one.
@@ -296,6 +318,7 @@ fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
     let stat = archive::stat(container.client(), container.container_id(), path)?;
     let mode = stat.u64_at(&["mode"]).unwrap_or_default();
     Ok(Stat {
+        is_file: mode & MODE_TYPE == 0,
         is_dir: mode & MODE_DIR != 0,
         is_link: mode & MODE_SYMLINK != 0,
         target: stat.str_at(&["linkTarget"]).unwrap_or_default().to_owned(),

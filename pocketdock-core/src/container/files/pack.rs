@@ -47,6 +47,10 @@ impl From<Error> for Failure {
     }
 }
 
+/// From how many bytes on, and how many to an entry, it matters by which way they go.
+const MUCH: u64 = 4 * 1024 * 1024;
+const LARGE_FILE: u64 = 256 * 1024;
+
 /// What is to be copied into a sandbox.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -54,6 +58,7 @@ pub(crate) struct Source {
     pub(crate) ending: Ending,
     pub(crate) is_dir: bool,
     total_bytes: u64,
+    entries: u64,
 }
 
 impl Source {
@@ -81,6 +86,7 @@ impl Source {
             ending,
             is_dir: metadata.is_dir(),
             total_bytes: 0,
+            entries: 0,
         };
         if source.is_dir {
             for found in Walk::new(path) {
@@ -105,6 +111,7 @@ impl Source {
     }
 
     fn count(&mut self, found: &Found) -> Result<()> {
+        self.entries += 1;
         if found.metadata.is_file() {
             File::open(&found.path).map_err(|error| unreadable(&found.path, error))?;
             self.total_bytes += found.metadata.len();
@@ -122,6 +129,11 @@ impl Source {
 
     pub(crate) fn total_bytes(&self) -> u64 {
         self.total_bytes
+    }
+
+    /// Whether its bytes count for more than its entries.
+    pub(crate) fn has_large_files(&self) -> bool {
+        MUCH <= self.total_bytes && LARGE_FILE * self.entries <= self.total_bytes
     }
 
     /// Writes it as an archive, itself under `name` and what is in it below. Without `with_top`,

@@ -2,6 +2,10 @@
 //!
 //! The script finds the place, says whose the files are to be, and unpacks; its words are listened
 //! to while the archive is sent, so that one that gives up early does not leave us writing.
+//!
+//! Much in few files goes another way on Podman, whose archive endpoint sees what code in the
+//! sandbox sees and locks nothing: the engine unpacks, and the script does the rest. An exec's
+//! input passes through more hands, for which small files make up by being unpacked in one go.
 
 use std::io::{self, Read};
 use std::net::Shutdown;
@@ -9,12 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::container::files::access::Access;
+use crate::container::files::endpoint;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{self, Failure, Owner, Source};
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::report::CopyReport;
 use crate::container::files::script::Script;
 use crate::container::handle::Container;
+use crate::engine::EngineKind;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::wire::digits;
@@ -112,6 +118,11 @@ pub(crate) fn put(
         &access.user,
         &access.group,
         &format!("pocketdock-{}", host::random_hex::<8>()?),
+        if is_for_engine(access, cargo) {
+            "engine"
+        } else {
+            "stdin"
+        },
     ];
     let doing = format!("write '{}' in the sandbox", dest.as_str());
     let start = |arguments: &[&str]| {
@@ -127,10 +138,24 @@ pub(crate) fn put(
     let (mut script, place) = start(&arguments)?;
     let name: &[u8] = if is_dir { b"." } else { ENTRY };
     let report = exchange(&mut script, &doing, |out| {
-        cargo.pack(name, place.is_new, place.owner, out, meter)
+        let mut pack =
+            |out: &mut dyn io::Write| cargo.pack(name, place.is_new, place.owner, out, meter);
+        let Some(path) = &place.engines else {
+            return pack(out);
+        };
+        let report = match endpoint::send(container, path, pack) {
+            // The place is there: what is wrong is the writing, and the last of its words say what.
+            Err(Error::Engine { message, .. }) => {
+                let reason = message.rsplit(": ").next().unwrap_or_default().to_owned();
+                return Err(Error::io(&doing, io::Error::other(reason)).into());
+            }
+            sent => sent?,
+        };
+        out.write_all(b"unpacked\n").map_err(Failure::Sink)?;
+        Ok(report)
     })?;
     match cargo {
-        Cargo::Copy(source) if is_dir && !place.sets_times_last => {
+        Cargo::Copy(source) if is_dir && place.engines.is_none() && !place.sets_times_last => {
             let (mut script, merged) = start(&arguments)?;
             exchange(&mut script, &doing, |out| {
                 source.pack_directories(place.is_new, merged.owner, out)
@@ -139,6 +164,14 @@ pub(crate) fn put(
         _ => {}
     }
     Ok(report)
+}
+
+/// Whether the engine is to unpack it.
+fn is_for_engine(access: &Access, cargo: &Cargo<'_>) -> bool {
+    match cargo {
+        Cargo::Copy(source) => access.kind == EngineKind::Podman && source.has_large_files(),
+        Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent => false,
+    }
 }
 
 /// What the script has found.
@@ -150,9 +183,11 @@ struct Ready {
     /// Whether `tar` gives directories their times when all is in them. That of busybox makes links
     /// after that; GNU's knows.
     sets_times_last: bool,
+    /// Where the engine is to unpack, if not the script.
+    engines: Option<String>,
 }
 
-/// Reads `ready UID GID new|merge gnu|other`.
+/// Reads `ready UID GID new|merge gnu|other [PLACE]`.
 fn ready(words: &str) -> Result<Ready> {
     let mut words_left = words.strip_prefix("ready ").unwrap_or_default().split(' ');
     let mut number = || digits::decimal(words_left.next().unwrap_or_default().as_bytes());
@@ -161,6 +196,7 @@ fn ready(words: &str) -> Result<Ready> {
             owner: Owner { uid, gid },
             is_new: mode == "new",
             sets_times_last: flavour == "gnu",
+            engines: words_left.next().map(str::to_owned),
         }),
         _ => Err(Error::io(
             "find the owner of files in the sandbox",
@@ -270,15 +306,19 @@ mod tests {
     #[test]
     fn the_words_of_a_script_that_is_ready() {
         let owner = Owner { uid: 1000, gid: 5 };
-        let want = |is_new, sets_times_last| Ready {
+        let want = |is_new, sets_times_last, engines: Option<&str>| Ready {
             owner,
             is_new,
             sets_times_last,
+            engines: engines.map(str::to_owned),
         };
-        assert_eq!(ready("ready 1000 5 new gnu").unwrap(), want(true, true));
         assert_eq!(
-            ready("ready 1000 5 merge other").unwrap(),
-            want(false, false)
+            ready("ready 1000 5 new gnu").unwrap(),
+            want(true, true, None)
+        );
+        assert_eq!(
+            ready("ready 1000 5 merge other /home/.x").unwrap(),
+            want(false, false, Some("/home/.x"))
         );
         for words in [
             "",

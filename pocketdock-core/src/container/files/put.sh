@@ -1,6 +1,6 @@
 # Takes an archive from stdin into a sandbox.
 #
-#   put.sh HOW DEST NAME KIND USER GROUP STAGE
+#   put.sh HOW DEST NAME KIND USER GROUP STAGE VIA
 #
 # HOW    copy: as `cp -r` would copy something called NAME to DEST; into: the same, and DEST has to
 #        be a directory; write: to the file DEST, with the directories above it
@@ -9,11 +9,14 @@
 #        a directory begin with `.`
 # USER GROUP  whose everything is to be, as the container's configuration says it
 # STAGE  a name that nothing has
+# VIA    stdin: the archive comes there; engine: the engine unpacks it, if the place can be told in
+#        a plain path, and when it has, the line `unpacked` comes on stdin
 #
-# Says on stderr `pd ready UID GID new|merge gnu|other`, whereupon the archive is to be sent, and in the end
-# `pd done STATUS`; or `pd fail WHY PATH`, with WHY one of missing, is_dir, not_dir, denied, no_tar.
+# Says on stderr `pd ready UID GID new|merge gnu|other`, followed by where the engine is to unpack,
+# if it is. Then the archive is to be sent, and in the end it says `pd done STATUS`. Or it says
+# `pd fail WHY PATH`, with WHY one of missing, is_dir, not_dir, denied, no_tar.
 # What is new is unpacked beside its place and moved there when it is complete.
-how=$1 dest=$2 kind=$4 user=$5 group=$6 stage=.$7
+how=$1 dest=$2 kind=$4 user=$5 group=$6 stage=.$7 via=$8
 name=$(printf '%b.' "$3")
 name=${name%.}
 fail() {
@@ -65,10 +68,10 @@ else
   case $how in write) make_dirs "$dir" ;; esac
   [ -d "$dir" ] || why_no_dir "$dir"
 fi
-cd -- "$dir" 2>/dev/null || fail denied "$dir"
+cd -P -- "$dir" 2>/dev/null || fail denied "$dir"
 if [ "$kind" = file ] && [ -L "./$target" ] && [ ! -d "./$target" ]; then
   target=$(readlink -f "./$target") || fail missing "$dest"
-  cd -- "${target%/*}/" 2>/dev/null || fail missing "$target"
+  cd -P -- "${target%/*}/" 2>/dev/null || fail missing "$target"
   target=${target##*/}
 fi
 mode=new where=$stage
@@ -79,17 +82,28 @@ elif [ "$kind" = dir ]; then
   if [ -e "./$target" ] || [ -L "./$target" ]; then fail not_dir "${dir%/}/$target"; fi
   where=$stage/entry
 fi
-command -v tar >/dev/null || fail no_tar tar
+place=
+case $via:$PWD/$where in
+*[!A-Za-z0-9./:_-]*) ;;
+engine:*) place=" ${PWD%/}/$where" ;;
+esac
+[ -n "$place" ] || command -v tar >/dev/null || fail no_tar tar
 if [ $mode = new ]; then
   mkdir "$stage" 2>/dev/null || fail denied "$dir"
   [ "$where" = "$stage" ] || mkdir "$where"
 fi
 case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu ;; *) flavour=other ;; esac
-printf 'pd ready %s %s %s %s\n' "$uid" "$gid" "$mode" "$flavour" >&2
-# Without that, busybox applies it where it does not run as root.
-umask 0
-tar -x -p -f - -C "$where"
-status=$?
+printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$mode" "$flavour" "$place" >&2
+if [ -n "$place" ]; then
+  read -r word
+  [ "$word" = unpacked ]
+  status=$?
+else
+  # Without that, busybox applies it where it does not run as root.
+  umask 0
+  tar -x -p -f - -C "$where"
+  status=$?
+fi
 if [ $mode = new ]; then
   [ $status != 0 ] || mv -f "$stage/entry" "./$target" || status=1
   # A directory without write permission cannot be emptied by everybody.
