@@ -389,6 +389,19 @@ impl Link {
         Ok(())
     }
 
+    /// Ends the session if its shell waits for a command and will never report on this one.
+    fn look(&self) -> Result<()> {
+        let Some(ticket) = self.state().in_flight() else {
+            return Ok(());
+        };
+        // A kernel that does not tell, or no process left for a look: not known to be so.
+        let is_idle = self.is_idle().unwrap_or(false);
+        match self.state().note_look(ticket, is_idle) {
+            true => Err(Error::SessionClosed { exit_code: None }),
+            false => Ok(()),
+        }
+    }
+
     /// Writes what the state has to say now, if anything; whether it had.
     pub(crate) fn say(&self, what: impl FnOnce(&mut State) -> Option<Vec<u8>>) -> bool {
         let _pen = self.pen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -456,9 +469,44 @@ struct Reader<'a> {
     link: &'a Arc<Link>,
     streaming: Streaming,
     /// Writes a long command.
-    writer: Option<JoinHandle<()>>,
+    writer: Helper,
+    /// Has a look at a silent one.
+    looker: Helper,
     demuxer: Demuxer,
     text: Splitters,
+}
+
+/// A thread beside the reader's, for what would keep it from reading. An error of it ends the shell.
+#[derive(Debug, Default)]
+struct Helper(Option<JoinHandle<()>>);
+
+impl Helper {
+    fn is_free(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Starts it, when what it did before is done.
+    fn start(&mut self, link: &Arc<Link>, work: fn(&Link) -> Result<()>) -> Result<()> {
+        self.join();
+        let link = Arc::clone(link);
+        let thread = thread::Builder::new()
+            .name("pocketdock-shell".to_owned())
+            .spawn(move || {
+                if let Err(error) = work(&link) {
+                    link.fail(error);
+                }
+            })
+            .map_err(|error| Error::io("start a thread", error))?;
+        self.0 = Some(thread);
+        Ok(())
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // It does nothing that panics.
+            let _panic = thread.join();
+        }
+    }
 }
 
 /// What one look at the output has brought.
@@ -473,7 +521,8 @@ impl<'a> Reader<'a> {
         Reader {
             link,
             streaming,
-            writer: None,
+            writer: Helper::default(),
+            looker: Helper::default(),
             demuxer: Demuxer::default(),
             text: Splitters::default(),
         }
@@ -489,7 +538,8 @@ impl<'a> Reader<'a> {
         self.link.state().close(fate);
         self.link.hang_up();
         self.link.changed.notify_all();
-        self.join_writer();
+        self.writer.join();
+        self.looker.join();
         self.let_go_of_callbacks();
     }
 
@@ -536,26 +586,7 @@ impl<'a> Reader<'a> {
         if !is_long {
             return self.link.go_on();
         }
-        self.join_writer();
-        let link = Arc::clone(self.link);
-        let writer = thread::Builder::new()
-            .name("pocketdock-shell".to_owned())
-            .spawn(move || {
-                if let Err(error) = link.go_on() {
-                    link.fail(error);
-                }
-            })
-            .map_err(|error| Error::io("start a thread", error))?;
-        self.writer = Some(writer);
-        Ok(())
-    }
-
-    /// Waits for a thread that has written its command, or cannot any more.
-    fn join_writer(&mut self) {
-        if let Some(writer) = self.writer.take() {
-            // It does nothing that panics.
-            let _panic = writer.join();
-        }
+        self.writer.start(self.link, Link::go_on)
     }
 
     fn read(&mut self, buffer: &mut [u8], wait: Duration) -> Result<Step> {
@@ -611,7 +642,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Does what is due; whether the shell turns out to have ended.
-    fn poll(&self) -> Result<bool> {
+    fn poll(&mut self) -> Result<bool> {
         // The reader cannot wait for whoever writes, who may wait for it.
         let pen = match self.link.pen.try_lock() {
             Ok(pen) => pen,
@@ -626,22 +657,13 @@ impl<'a> Reader<'a> {
         match poll {
             Poll::Nothing | Poll::Resync(_) => Ok(false),
             Poll::Ask => self.ask(),
-            Poll::Look => Ok(self.ask()? || self.look()?),
-        }
-    }
-
-    /// Closes the session if its shell waits for a command and will never report on this one.
-    fn look(&self) -> Result<bool> {
-        match self.link.is_idle() {
-            // A kernel that does not tell, or no process left for a look: not known to be so.
-            Ok(false) | Err(_) => {
-                self.link.state().note_look(false);
-                Ok(false)
+            Poll::Look => {
+                // Beside the reading: a busy engine may take seconds.
+                if self.looker.is_free() {
+                    self.looker.start(self.link, Link::look)?;
+                }
+                self.ask()
             }
-            Ok(true) if self.link.state().note_look(true) => {
-                Err(Error::SessionClosed { exit_code: None })
-            }
-            Ok(true) => Ok(false),
         }
     }
 

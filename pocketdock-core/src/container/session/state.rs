@@ -573,13 +573,14 @@ impl State {
         self.resync().map_or(Poll::Ask, Poll::Resync)
     }
 
-    /// What a look at the shell has shown; whether it will never report.
+    /// What a look at the shell has shown while this was in flight; whether it will never report.
     ///
     /// One look may fall between two things that the shell does. When it waits for a command a
     /// second later, and nothing has come from it in between, it has given this one up.
-    pub(crate) fn note_look(&mut self, is_idle: bool) -> bool {
-        let pieces = self.pieces;
-        let Some(running) = self.running.as_mut().filter(|_| !self.held) else {
+    pub(crate) fn note_look(&mut self, ticket: Ticket, is_idle: bool) -> bool {
+        let (pieces, held) = (self.pieces, self.held);
+        let is_meant = |running: &&mut Running| running.ticket == ticket && !held;
+        let Some(running) = self.running.as_mut().filter(is_meant) else {
             return false;
         };
         let now = Instant::now();
@@ -954,7 +955,7 @@ mod tests {
     #[test]
     fn a_shell_that_waits_twice_in_silence_has_given_its_command_up() {
         let mut state = open(Dialect::Sh);
-        begun(&mut state);
+        let ticket = begun(&mut state);
         state.running.as_mut().unwrap().next_poll = Instant::now();
         assert!(matches!(state.poll(), Poll::Resync(_)));
         let mut look = || {
@@ -963,16 +964,17 @@ mod tests {
             assert_eq!(state.poll(), Poll::Look);
         };
         look();
-        assert!(!state.note_look(false), "it is busy");
-        assert!(!state.note_look(true), "the first time");
+        assert!(!state.note_look(ticket, false), "it is busy");
+        assert!(!state.note_look(ticket, true), "the first time");
         take(&mut state, Stderr, "x");
-        assert!(!state.note_look(true), "something came in between");
-        assert!(!state.note_look(false), "it is busy again");
-        assert!(!state.note_look(true), "the first time again");
+        assert!(!state.note_look(ticket, true), "something came in between");
+        assert!(!state.note_look(ticket, false), "it is busy again");
+        assert!(!state.note_look(ticket, true), "the first time again");
         state.hold(Cause::TimedOut);
-        assert!(!state.note_look(true), "it is being aborted");
+        assert!(!state.note_look(ticket, true), "it is being aborted");
         state.release();
-        assert!(state.note_look(true));
+        assert!(!state.note_look(ticket + 1, true), "another was seen");
+        assert!(state.note_look(ticket, true));
     }
 
     #[test]
