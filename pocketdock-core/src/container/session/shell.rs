@@ -476,7 +476,7 @@ struct Reader<'a> {
     text: Splitters,
 }
 
-/// A thread beside the reader's, for what would keep it from reading. An error of it ends the shell.
+/// A thread beside the reader, for what would keep it from reading. An error of it ends the shell.
 #[derive(Debug, Default)]
 struct Helper(Option<JoinHandle<()>>);
 
