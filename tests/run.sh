@@ -202,6 +202,7 @@ run_live() { # ENGINE OTHER
     step "$1: live suites"
     cargo_test -p pocketdock-core --test live -- --skip engine_loss
     cargo_test -p pocketdock-cli --test cli_live
+    cargo_test -p pocketdock-cli --test documents_live
 }
 
 # The last test on an engine ends it.

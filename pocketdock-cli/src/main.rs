@@ -148,10 +148,13 @@ fn exit_code(failure: &Failure, failed: u8) -> u8 {
     }
 }
 
+/// The version of what programs may rely on: docs/agents.md.
+const CONTRACT: u32 = 1;
+
 fn version(json: bool) -> String {
     let version = env!("CARGO_PKG_VERSION");
     if json {
-        let value = Value::object([("version", version.into())]);
+        let value = Value::object([("version", version.into()), ("contract", CONTRACT.into())]);
         return format!("{}\n", pocketdock_core::wire::json::to_string(&value));
     }
     format!("pocketdock {version}\n")

@@ -171,4 +171,7 @@ mod guides {
 
     #[doc = include_str!("../../docs/projects.md")]
     mod projects {}
+
+    #[doc = include_str!("../../docs/sessions.md")]
+    mod sessions {}
 }

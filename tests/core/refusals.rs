@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use pocketdock_core::Error;
 use pocketdock_core::engine::client::Client;
 use pocketdock_core::engine::exchange::RequestBody;
 use pocketdock_core::engine::exec::ExecConfig;
 use pocketdock_core::engine::{archive, containers, exec, images};
 use pocketdock_core::wire::value::Value;
+use pocketdock_core::{Engine, Error};
 
 use crate::client_of;
 use crate::support::fake_engine::{Exchange, FakeEngine, Reply};
@@ -40,6 +40,19 @@ fn code_of(operation: Operation, reply: Reply, status: &str) -> (&'static str, S
     let fake = FakeEngine::script([Exchange::any(reply), Exchange::any(in_state(status))]);
     let error = operation(&client_of(&fake)).unwrap_err();
     (error.code(), error.to_string())
+}
+
+/// The example of docs/testing.md.
+#[test]
+fn a_container_that_is_not_there() {
+    let missing = Reply::json(404, r#"{"message":"No such container: box"}"#);
+    let fake = FakeEngine::script([
+        Exchange::on("GET", "/_ping", Reply::ping("1.41", None)),
+        Exchange::on("GET", "/v1.41/containers/box/json", missing),
+    ]);
+    let engine = Engine::at(fake.socket()).unwrap();
+    let error = engine.open("box").unwrap_err();
+    assert_eq!(error.code(), "container_not_found");
 }
 
 #[test]

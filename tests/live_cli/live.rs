@@ -43,7 +43,8 @@ pub(crate) fn live() -> Option<Live> {
     }
     // Past the test harness, which keeps what a passing test prints to itself.
     let name = thread::current().name().unwrap_or("a test").to_owned();
-    let line = format!("cli_live: {name} SKIPPED: POCKETDOCK_TEST_ENGINE is not set\n");
+    let suite = env!("CARGO_CRATE_NAME");
+    let line = format!("{suite}: {name} SKIPPED: POCKETDOCK_TEST_ENGINE is not set\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
     None
 }

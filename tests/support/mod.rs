@@ -19,6 +19,7 @@
 )]
 
 pub mod alone;
+pub mod documents;
 pub mod executor;
 pub mod fake_engine;
 pub mod fault;

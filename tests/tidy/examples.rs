@@ -16,7 +16,12 @@ use crate::layers::core_files;
 use crate::tree::{self, File};
 
 /// Guides with examples of the library.
-const GUIDES: [&str; 3] = ["README.md", "docs/library.md", "docs/projects.md"];
+const GUIDES: [&str; 4] = [
+    "README.md",
+    "docs/library.md",
+    "docs/projects.md",
+    "docs/sessions.md",
+];
 
 /// A public item: where it stands and the ways to write it, one of which has to be in an example.
 struct Item {

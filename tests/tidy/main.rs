@@ -12,12 +12,17 @@
     reason = "a helper of tests fails by a panic"
 )]
 
+mod blocks;
+mod contract;
 mod examples;
 mod functions;
 mod guides;
 mod layers;
 mod reach;
 mod tree;
+
+#[path = "../support/documents.rs"]
+mod documents;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -377,6 +382,30 @@ fn commands_in_the_guides_exist() {
     require(
         &guides::unknown_commands(),
         "describe what there is: the table of commands has no such entry",
+    );
+}
+
+#[test]
+fn every_block_of_the_guides_is_accounted_for() {
+    require(
+        &blocks::unaccounted(),
+        "make it a block that a test does something with",
+    );
+    require(
+        &blocks::stale_exceptions(),
+        "no line begins like this: take the row out of tests/support/documents.rs",
+    );
+    require(
+        &blocks::missing_tools(),
+        "describe what there is: no such file or target",
+    );
+}
+
+#[test]
+fn the_contract_is_that_of_the_program() {
+    require(
+        &contract::differences(),
+        "write into the guide what the source says, or raise the contract's version",
     );
 }
 

@@ -108,6 +108,13 @@ impl ExecResult {
     }
 
     /// The duration in whole milliseconds.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// let result = sandbox.run("make")?;
+    /// println!("{} in {} ms", result.exit_code, result.duration_ms());
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
     #[must_use]
     pub fn duration_ms(&self) -> u64 {
         u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX)
