@@ -224,6 +224,7 @@ run_all() { # --quick or nothing
     cargo_test --workspace --lib --bins --examples "${suites[@]}"
     cargo_test --workspace --doc
     cargo build --locked --quiet -p pocketdock-core --example yaml_to_json
+    check builds_with_no_network_and_no_registry bash tests/vendor.sh
     check yaml_means_the_same_to_others /usr/bin/python3 tests/yaml_differential.py \
         "${CARGO_TARGET_DIR:-target}/debug/examples/yaml_to_json"
     [ "${1-}" != --quick ] || return 0
