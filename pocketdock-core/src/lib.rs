@@ -67,10 +67,87 @@
 //! [`Error`] is for what pocketdock or the engine could not do; output that was cut short is in
 //! [`Error::partial_output`].
 //!
-//! [`Container::session`] gives a shell that keeps its state from command to command,
-//! [`Container::runner`] one that gives each of many small commands a fresh subshell.
-//! [`ContainerPool`] starts sandboxes before they are asked for; [`async_`] has all of this as
-//! futures.
+//! # Shells that stay
+//!
+//! Each exec begins afresh and costs the engine 40 to 100 ms. A [`Session`] is a shell that keeps
+//! its directory, variables, functions and jobs from command to command; a [`Runner`] gives each of
+//! many small commands a fresh subshell. Both give each command's own output, exit code and end.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! # use pocketdock_core::{CreateOptions, create_new_container};
+//! # let sandbox = create_new_container(&CreateOptions::new())?;
+//! let session = sandbox.session()?;
+//! session.send_and_wait("cd /usr; answer=42", None)?;
+//! let result = session.send_and_wait("pwd; echo $answer", Duration::from_secs(5))?;
+//! assert_eq!(result.stdout, b"/usr\n42\n");
+//!
+//! let runner = sandbox.runner()?;
+//! assert!(runner.run(["expr", "1", "+", "1"])?.ok());
+//! # Ok::<(), pocketdock_core::Error>(())
+//! ```
+//!
+//! [`ContainerPool`] starts sandboxes before they are asked for.
+//!
+//! # Files
+//!
+//! [`Container::write_file`], [`read_file`](Container::read_file) and
+//! [`list_files`](Container::list_files) are for one file or directory,
+//! [`push`](Container::push) and [`pull`](Container::pull) copy trees as `cp -r` would, in constant
+//! memory. Nothing that a sandbox holds can write outside of where a pull goes.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! # use pocketdock_core::{CreateOptions, create_new_container};
+//! # let sandbox = create_new_container(&CreateOptions::new())?;
+//! sandbox.write_file("/home/sandbox/in/numbers", "1\n2\n3\n")?; // With the directories above it.
+//! sandbox.run("wc -l <in/numbers >count")?;
+//! assert_eq!(sandbox.read_file("/home/sandbox/count")?.trim_ascii(), b"3");
+//! let report = sandbox.pull("/home/sandbox/in", Path::new("."))?;
+//! println!("{} bytes came out", report.bytes);
+//! # Ok::<(), pocketdock_core::Error>(())
+//! ```
+//!
+//! # Images
+//!
+//! [`Engine::build`] makes the image of a profile ([`list_profiles`]), [`Engine::build_from`] that
+//! of a directory with a Dockerfile, [`Container::snapshot`] that of a sandbox as it is.
+//! [`Engine::export`] and [`Engine::import`] carry images to a machine without a network. Building
+//! is the one thing that may use a network.
+//!
+//! # What is kept on the host
+//!
+//! A sandbox that is kept has an [`Instance`]: a directory with the history and the logs of its
+//! commands, in the [`Project`] of the working directory or in the user's state directory.
+//! [`Config`] reads the settings. [`Engine::prune`] removes what is not needed, [`Engine::doctor`]
+//! finds what clients have left that were killed, [`Engine::repair`] puts it right.
+//!
+//! # Errors
+//!
+//! [`Error`] has a variant for every decision that a caller can take, and in it what is needed to
+//! take it. Its text is one phrase with every name; [`Error::code`] is stable.
+//!
+//! ```no_run
+//! use pocketdock_core::{Container, CreateOptions, Engine, Error, Result};
+//!
+//! fn mine_or_new(engine: &Engine, name: &str) -> Result<Container> {
+//!     match engine.open(name) {
+//!         Err(Error::ContainerNotFound { .. }) => {
+//!             engine.create(&CreateOptions::new().name(name).keep())
+//!         }
+//!         other => other,
+//!     }
+//! }
+//! ```
+//!
+//! Every call that reaches the engine can fail with [`Error::SocketConnection`],
+//! [`Error::SocketCommunication`], [`Error::Timeout`], [`Error::Protocol`] and [`Error::Engine`].
+//! These are *the errors of the connection*; where a function lists its own, they come on top.
+//!
+//! # Futures
+//!
+//! [`async_`] has the same operations under the same names as futures, for any executor and with
+//! none inside.
 //!
 //! # What holds everywhere
 //!
@@ -95,8 +172,9 @@
 //! | [`project`] | projects, settings, and what is kept on the host about a sandbox |
 //! | [`async_`] | the same operations as futures, for any executor |
 //!
-//! `docs/library.md` in the repository shows more by example, `docs/architecture.md` the inside,
-//! `docs/protocol.md` what goes over the wire.
+//! The guides in the repository: `docs/library.md` shows more by example, `docs/sessions.md` what
+//! shells that stay promise, `docs/security.md` what a sandbox keeps in and what not,
+//! `docs/architecture.md` the inside, `docs/protocol.md` what goes over the wire.
 //!
 //! # Limits
 //!

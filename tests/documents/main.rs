@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! typed      the blocks of shell, in a home and a directory of their own
-//! programs   the blocks of Rust that are whole programs, in a package that depends on ours
+//! programs   the blocks of Rust, in a package that depends on ours
 //! contract   docs/agents.md: what each command prints with --json
 //! ```
 //!

@@ -1,5 +1,7 @@
-//! The blocks of Rust that are whole programs, and the settings, in a package of their own: it
+//! The blocks of Rust, and the settings: everything in one program, in a package of its own that
 //! takes the library by path, as docs/library.md says, with an empty Cargo home and no network.
+//!
+//! A block is a module. Its `main` is called if it has one, else what [`CALLS`] says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,79 +24,162 @@ publish = false
 
 ";
 
+/// How the first function of a block is called: with `engine`, and `sandbox`, a new one on it.
+#[rustfmt::skip] // one row per line
+const CALLS: &[(&str, &str)] = &[
+    ("web_sandbox",      "web_sandbox(&engine, std::path::Path::new(\"site\"))?.run(\"ls /site/index.html\")"),
+    ("commands",         "commands(&sandbox)"),
+    ("build",            "build(&sandbox)"),
+    ("server",           "server(&sandbox)"),
+    ("explore",          "explore(&sandbox)"),
+    ("squares_of",       "squares_of(&sandbox, &[3]).map(|it| assert_eq!(it, [9]))"),
+    ("box_of_mine",      "box_of_mine()"),
+    ("look_after",       "look_after(&engine)"),
+    ("mine_or_new",      "{ report(&sandbox); mine_or_new(&engine, \"box\")?.shutdown(true) }"),
+    ("squares",          "squares(&engine).map(|it| assert_eq!(it[7], \"49\"))"),
+    ("grade",            "grade(&[\"print(1)\", \"nonsense\"]).map(|it| assert_eq!(it, [true, false]))"),
+    ("hello",            "crate::block_on(hello())"),
+    ("colours",          "colours(&sandbox).map(|code| assert_eq!(code, 0))"),
+    ("default_image",    "default_image(&engine)"),
+    ("images_of_my_own", "images_of_my_own(&engine)"),
+    ("carry",            "carry(&engine, &engine)"),
+    ("disk_use",         "disk_use()"),
+];
+
+/// The blocks that look after a sandbox that is there.
+const WITH_BOX: &str = "look_after";
+
+/// The program's own part; `MODULES` and `ARMS` are filled in.
+const MAIN: &str = "\
+#![allow(unused_variables)]
+MODULES
+fn main() -> Result<(), pocketdock_core::Error> {
+    match std::env::args().nth(1).as_deref() {
+ARMS        other => panic!(\"{other:?}\"),
+    }
+}
+
+struct Unparker(std::thread::Thread);
+
+impl std::task::Wake for Unparker {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = std::sync::Arc::new(Unparker(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}
+";
+
 #[test]
-fn whole_programs_run() {
+fn the_code_of_the_guides_runs() {
     let Some(live) = live() else { return };
     let _alone = one_at_a_time();
-    let programs = programs();
-    assert!(5 < programs.len(), "{}", programs.len());
-    let built = build(&programs);
+    let blocks = rust_blocks();
+    let called = |name: &str| blocks.iter().any(|block| first_function(block) == name);
+    let stale = CALLS.iter().find(|(name, _)| !called(name));
+    assert_eq!(stale, None, "no block begins with this function");
+    let program = build(&blocks);
+    let reader = Reader::new(&live);
     let mut faults = Vec::new();
-    for block in &programs {
-        let reader = Reader::new(&live);
-        let program = built.join(name(block));
-        let output = reader.command(program.to_str().unwrap()).output().unwrap();
+    for block in &blocks {
+        if first_function(block) == WITH_BOX {
+            reader.prepares("pocketdock create --name box; pocketdock run box true");
+        }
+        let mut command = reader.command(program.to_str().unwrap());
+        let output = command.arg(name(block)).output().unwrap();
         if !output.status.success() {
             let (place, code) = (block.place(), output.status);
             faults.push(format!("{place}: {code}\n{}", text(&output.stderr)));
         }
+        reader.removes_all();
     }
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
-/// Every block with a `main`.
-fn programs() -> Vec<Block> {
+/// Every block but those that stand in a test.
+fn rust_blocks() -> Vec<Block> {
     let blocks = all_blocks().into_iter();
     let rust = blocks.filter(|block| block.language == "rust");
-    rust.filter(|block| block.text.contains("fn main()"))
+    rust.filter(|block| block.document != "docs/testing.md")
         .collect()
 }
 
-/// The block's name as a program.
+fn first_function(block: &Block) -> &str {
+    let rest = block.text.split_once("fn ").map_or("", |(_, rest)| rest);
+    rest.split(['(', '<']).next().unwrap()
+}
+
+/// The block's name as a module.
 fn name(block: &Block) -> String {
-    let document = block.document.replace(['/', '.'], "_");
+    let document = block.document.to_lowercase().replace(['/', '.'], "_");
     format!("{document}_{}", block.line)
 }
 
-/// The code; a line that documentation hides begins with `# `.
-fn source(block: &Block) -> String {
+/// The code as a module; a line that documentation hides begins with `# `.
+fn module(block: &Block) -> String {
     let shown = |line: &str| line.strip_prefix("# ").unwrap_or(line).to_owned() + "\n";
-    block.text.lines().map(shown).collect()
+    let code: String = block.text.lines().map(shown).collect();
+    let function = first_function(block);
+    let call = match CALLS.iter().find(|(name, _)| *name == function) {
+        Some((_, call)) => format!(
+            "let engine = pocketdock_core::Engine::detect()?;
+             let sandbox = engine.create(&pocketdock_core::CreateOptions::new())?;
+             {call}.map(drop)"
+        ),
+        None if function == "main" => "main()".to_owned(),
+        None => panic!("{}: how is '{function}' called?", block.place()),
+    };
+    format!("{code}\npub fn call() -> pocketdock_core::Result<()> {{ {call} }}\n")
 }
 
-/// Compiles them; gives the directory they are in.
-fn build(programs: &[Block]) -> PathBuf {
+/// Compiles them; gives the program.
+fn build(blocks: &[Block]) -> PathBuf {
     // Where the manifest of the guide finds the library beside it.
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides");
     let package = dir.join("package");
     let _none = fs::remove_dir_all(package.join("src"));
-    fs::create_dir_all(package.join("src/bin")).unwrap();
+    fs::create_dir_all(package.join("src")).unwrap();
     let _there = std::os::unix::fs::symlink(root(), dir.join("pocketdock"));
-    for block in programs {
-        let file = package.join(format!("src/bin/{}.rs", name(block)));
-        fs::write(file, source(block)).unwrap();
+    let (mut modules, mut arms) = (String::new(), String::new());
+    for block in blocks {
+        let name = name(block);
+        fs::write(package.join(format!("src/{name}.rs")), module(block)).unwrap();
+        modules.push_str(&format!("mod {name};\n"));
+        arms.push_str(&format!("        Some(\"{name}\") => {name}::call(),\n"));
     }
-    let blocks = all_blocks();
-    let mut manifests = blocks.iter().filter(|block| block.language == "toml");
+    let main = MAIN.replace("MODULES\n", &modules).replace("ARMS", &arms);
+    fs::write(package.join("src/main.rs"), main).unwrap();
+    let all = all_blocks();
+    let mut manifests = all.iter().filter(|block| block.language == "toml");
     let dependencies = &manifests.next().unwrap().text;
-    fs::write(
-        package.join("Cargo.toml"),
-        format!("{MANIFEST}{dependencies}"),
-    )
-    .unwrap();
+    let manifest = format!("{MANIFEST}{dependencies}");
+    fs::write(package.join("Cargo.toml"), manifest).unwrap();
+    compile(&dir, &package)
+}
+
+fn compile(dir: &Path, package: &Path) -> PathBuf {
     let target = dir.join("target");
-    let home = dir.join("no-home");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--bins"])
-        .current_dir(&package)
+        .args(["build", "--quiet"])
+        .current_dir(package)
         .env("CARGO_NET_OFFLINE", "true")
-        .env("CARGO_HOME", home)
+        .env("CARGO_HOME", dir.join("no-home"))
         .env("CARGO_TARGET_DIR", &target)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
-    target.join("debug")
+    target.join("debug/guides")
 }
 
 /// The blocks of YAML, as the settings of a project.

@@ -15,13 +15,18 @@ const PATIENCE_S: &str = "300";
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What guides take for granted in the directory: the name, the mode and what is in it.
-const FILES: [(&str, u32, &str); 8] = [
+const FILES: [(&str, u32, &str); 9] = [
     ("script.py", 0o644, "print(6 * 7)\n"),
     ("data.csv", 0o644, "a,b\n1,2\n"),
     ("settings.env", 0o644, "COLOUR=blue\n"),
     ("input.log", 0o644, "b\na\n"),
     ("api/README", 0o644, "A project.\n"),
     ("site/index.html", 0o644, "hello\n"),
+    (
+        "site/Dockerfile",
+        0o644,
+        "FROM pocketdock/minimal-python:latest\nARG PORT\nCOPY index.html /home/sandbox/\n",
+    ),
     (
         "src/build",
         0o755,
@@ -91,6 +96,14 @@ impl<'l> Reader<'l> {
         assert!(output.status.success(), "{script}\n{said}");
     }
 
+    /// Removes the sandboxes that were kept.
+    pub(crate) fn removes_all(&self) {
+        for name in self.kept() {
+            let words = ["shutdown", "--yes", "--force", &name];
+            let _gone = self.command("pocketdock").args(words).output();
+        }
+    }
+
     /// The sandboxes that were kept and are there still.
     fn kept(&self) -> Vec<String> {
         let places = [
@@ -107,10 +120,7 @@ impl<'l> Reader<'l> {
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
-        for name in self.kept() {
-            let words = ["shutdown", "--yes", "--force", &name];
-            let _gone = self.command("pocketdock").args(words).output();
-        }
+        self.removes_all();
         for image in IMAGES {
             self.live.delete(&format!("/images/{image}"));
             self.live.delete(&format!("/images/localhost/{image}"));

@@ -8,18 +8,13 @@ use crate::reader::Reader;
 use crate::support::documents::{Block, blocks, documents};
 
 /// What a guide takes for granted beside files, typed before its first block.
-const GRANTED: [(&str, &str); 4] = [
+const GRANTED: [(&str, &str); 2] = [
     ("docs/architecture.md", "pocketdock create --name box"),
     (
         "docs/files.md",
         "pocketdock create --name box -u root
         pocketdock run box 'mkdir -p /srv /home/sandbox/results'",
     ),
-    (
-        "docs/projects.md",
-        "pocketdock create --name box; pocketdock run box true",
-    ),
-    ("docs/security.md", ":"),
 ];
 
 /// Each command there has a page of its own, which takes for granted what it names: the word, and

@@ -5,8 +5,8 @@
 //! ```text
 //! sh          run on a real engine, line after line, by tests/documents
 //! console     the same, and what it prints compared with what stands there
-//! rust        compiled by rustdoc, and run by tests/documents if it is a whole program
-//! toml        the manifest of those programs
+//! rust        compiled by rustdoc, and run by tests/documents
+//! toml        the manifest of the package that does it
 //! yaml        read as a project's settings
 //! json        read, a line at a time
 //! dockerfile  looked over: they install packages
@@ -47,6 +47,7 @@ pub(crate) const BY_HAND: &[(&str, &str, &str)] = &[
     ("docs/air-gap.md",     "cargo build --release",          "was done to get here"),
     ("docs/air-gap.md",     "git archive",                    "tests/vendor.sh does it"),
     ("docs/air-gap.md",     "cargo package",                  "tests/vendor.sh does it"),
+    ("docs/air-gap.md",     "tar -xzf target/package",        "tests/vendor.sh does it"),
     ("docs/cli.md",         "pocketdock create --profile dev", "its image takes minutes: tests/images.sh"),
     ("docs/cli.md",         "pocketdock build",               "takes minutes: tests/images.sh does it"),
     ("docs/cli.md",         "pocketdock export --all",        "the images of all profiles take an hour"),

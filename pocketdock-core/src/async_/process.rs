@@ -65,7 +65,7 @@ impl AsyncProcess {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As [`Process::try_wait`].
     pub fn try_wait(&self) -> Result<Option<ExecResult>> {
         self.process.try_wait()
     }

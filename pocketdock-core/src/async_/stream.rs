@@ -131,7 +131,7 @@ impl AsyncExecStream {
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As [`next`](Self::next).
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<StreamChunk>>> {
         if self.thread.is_none() {
             return Poll::Ready(None);

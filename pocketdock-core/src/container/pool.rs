@@ -257,8 +257,8 @@ impl ContainerPool {
     ///
     /// # Errors
     ///
-    /// The first failure to remove a sandbox. It carries its owner's label, so it is found as an
-    /// orphan once this process has ended.
+    /// The first failure to remove a sandbox, such as [`Error::Timeout`] or [`Error::Engine`]. That
+    /// sandbox carries its owner's label, so it is found as an orphan once this process has ended.
     pub fn shutdown(&self) -> Result<()> {
         self.inner.close()
     }

@@ -351,7 +351,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The errors of the connection.
+    /// Those of the connection, such as [`Error::SocketCommunication`] and [`Error::Timeout`].
     pub fn interrupt(&self) -> Result<()> {
         self.shell.interrupt()
     }
