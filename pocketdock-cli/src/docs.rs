@@ -35,16 +35,9 @@ const JSON_NOTES: &str = r#"## JSON
 
 `--json` prints one object or array on stdout, on failure
 `{"error":{"code":"container_not_found","message":"no container named 'web'","hint":"…"}}`
-with a `hint` when there is something to do. The code is `usage` for wrong usage and otherwise the
-name of the library's error in snake case. `run --stream --json` prints one object a line:
-`{stream, data, encoding}` for each piece of output, then the result without the output.
-
-`run --detach --json` prints `{id, container, log}`, `log` being a path. `logs --json` prints an
-array of `{log, ts, stream, data, encoding}` for each line of output and `{log, note}` for each
-note; with `--follow` one of these a line, and `{log, exit_code, duration_ms, timed_out, truncated}`
-at the end of each log, `exit_code` being null if the end is not known. `logs --history --json`
-prints an array of `{ts, container, type, id, command, exit_code, duration_ms, timed_out, truncated,
-running, log}`.
+with a `hint` when there is something to do. `run --stream --json` and `logs --follow --json` print
+one object a line. Every key, error code and exit code, and what stays as it is:
+[agents.md](agents.md).
 
 ## Values
 

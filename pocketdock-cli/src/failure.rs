@@ -3,7 +3,8 @@
 //! A person reads `pocketdock: MESSAGE` and, when there is something to do, a
 //! second line `hint: HINT`; both go to stderr. With `--json` a program reads
 //! `{"error":{"code":…,"message":…,"hint":…}}` from stdout instead. The code is
-//! the name of the [`Error`] variant in snake case, or `usage`.
+//! the name of the [`Error`] variant in snake case, or `usage`. Output that had come
+//! by then stands beside the error.
 //!
 //! This module decides words, not exit codes: those are mapped in `main.rs`.
 
@@ -31,6 +32,13 @@ pub(crate) enum Failure {
     Stdio(io::Error),
     /// A signal ended us before the work was done.
     Interrupted(Signal),
+    /// The output of a command, which was to be printed at its end, was cut short.
+    CutShort {
+        /// By what.
+        cause: Box<Failure>,
+        /// What had come of it, as the fields of a result.
+        output: Vec<(&'static str, Value)>,
+    },
 }
 
 /// A usage failure without a hint of its own.
@@ -76,8 +84,12 @@ pub(crate) fn report(failure: &Failure, console: &mut Console<'_>) {
     };
     if console.globals.json {
         let error = to_value(failure.code(), &message, hint.as_deref());
+        let mut fields = vec![("error", error)];
+        if let Failure::CutShort { output, .. } = failure {
+            fields.extend(output.iter().cloned());
+        }
         // A stdout that can not be written to leaves the exit code to tell.
-        let _ = console.print_json(&Value::object([("error", error)]));
+        let _ = console.print_json(&Value::object(fields));
         return;
     }
     console.complain(&message, hint.as_deref());
@@ -101,6 +113,7 @@ impl Failure {
             Self::Core(error) => error.code(),
             Self::Stdio(_) => "io",
             Self::Interrupted(_) => "interrupted",
+            Self::CutShort { cause, .. } => cause.code(),
         }
     }
 }
@@ -113,6 +126,7 @@ fn message(failure: &Failure) -> Option<String> {
         Failure::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
         Failure::Stdio(error) => Some(format!("cannot read stdin or write stdout: {error}")),
         Failure::Interrupted(signal) => Some(format!("ended by {}", signal.name())),
+        Failure::CutShort { cause, .. } => message(cause),
     }
 }
 
@@ -121,6 +135,7 @@ fn hint(failure: &Failure) -> Option<String> {
         Failure::Usage { hint, .. } => hint.clone(),
         Failure::Core(error) => hint_for(error),
         Failure::Stdio(_) | Failure::Interrupted(_) => None,
+        Failure::CutShort { cause, .. } => hint(cause),
     }
 }
 

@@ -145,6 +145,7 @@ fn exit_code(failure: &Failure, failed: u8) -> u8 {
         Failure::Stdio(error) if output::is_closed_pipe(error) => 0,
         Failure::Stdio(_) => failed,
         Failure::Interrupted(signal) => signal.exit_code(),
+        Failure::CutShort { cause, .. } => exit_code(cause, failed),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Raw        stdout to stdout, stderr to stderr, byte for byte, as it arrives
-//! Collected  one object at the end: {exit_code, stdout, stderr, encoding, …}
+//! Collected  one object at the end: {exit_code, stdout, stderr, encoding, …}, or, if it does not
+//!            come to that, {error, stdout, stderr, encoding}
 //! Lines      one object a piece: {stream, data, encoding}; the last line is the
 //!            result without the output
 //! ```
@@ -60,6 +61,17 @@ impl Sink {
             (Form::Lines, stream) => console.print_json(&line(stream, data))?,
         }
         Ok(())
+    }
+
+    /// What could not be brought to its end, with the output that had come by then.
+    pub(crate) fn cut_short(self, cause: Failure) -> Failure {
+        if self.stdout.is_empty() && self.stderr.is_empty() {
+            return cause;
+        }
+        Failure::CutShort {
+            cause: Box::new(cause),
+            output: stream_fields(&self.stdout, &self.stderr).to_vec(),
+        }
     }
 
     /// Prints the result where the form has one.

@@ -111,6 +111,37 @@ fn json_errors_of_every_command_have_a_code() {
     }
 }
 
+/// What was gathered for the result is not lost with it.
+#[test]
+fn output_so_far_stands_beside_an_error_in_json() {
+    let engine = FakeEngine::route(|request| {
+        ping_or(request, || match request.path.rsplit('/').nth(1) {
+            Some("box" | "4cb0") if request.method == "GET" => Reply::json(
+                200,
+                r#"{"Id":"4cb0","Name":"/box","State":{"Status":"running","Running":true},
+                "Config":{"Labels":{"pocketdock.managed":"true"}}}"#,
+            ),
+            Some("4cb0") => Reply::json(201, r#"{"Id":"e1"}"#),
+            // A frame, and the beginning of another.
+            Some("e1") if request.method == "POST" => Reply::hijacked(101)
+                .frame(1, b"so far\n")
+                .then(b"\x01\0".as_slice()),
+            Some("e1") => Reply::json(200, r#"{"Running":false,"ExitCode":0,"Pid":1}"#),
+            _ => Reply::json(404, r#"{"message":"no"}"#),
+        })
+    });
+    let output = run_at(engine.socket(), &["run", "--json", "box", "true"]);
+    assert_eq!(code(&output), 125, "{output:?}");
+    let shown = text(&output.stdout);
+    assert!(
+        shown.starts_with(r#"{"error":{"code":"socket_communication","message":"#)
+            && shown
+                .ends_with(",\"stdout\":\"so far\\n\",\"stderr\":\"\",\"encoding\":\"utf-8\"}\n"),
+        "{shown}"
+    );
+    assert_eq!(shown.lines().count(), 1, "{shown}");
+}
+
 #[test]
 fn verbose_names_each_request_on_stderr() {
     let engine = FakeEngine::route(|request| ping_or(request, || Reply::json(200, "[]")));

@@ -81,8 +81,8 @@ fn execute(
     let result = match (outcome, signals.first()) {
         (Ok(result), _) => result,
         // What a signal led to is no failure to report.
-        (Err(_), Some(&signal)) => return Err(Failure::Interrupted(signal)),
-        (Err(failure), None) => return Err(failure),
+        (Err(_), Some(&signal)) => return Err(sink.cut_short(Failure::Interrupted(signal))),
+        (Err(failure), None) => return Err(sink.cut_short(failure)),
     };
     explain(&result, plan.time_limit(container), console);
     sink.finish(&result, console)?;
