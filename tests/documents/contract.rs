@@ -14,6 +14,7 @@ use crate::live::{Live, code, live, text};
 use crate::one_at_a_time;
 use crate::reader::Reader;
 use crate::shapes::shapes;
+use crate::support::documents::blocks;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -143,6 +144,30 @@ fn records(agent: &mut Agent<'_>) {
     agent.takes("logs", "logs box");
     agent.takes("logs --history", "logs --history");
     agent.takes("logs --history", "logs box --history");
+    history_lines(agent);
+}
+
+/// The lines of a history are as docs/projects.md shows one.
+fn history_lines(agent: &Agent<'_>) {
+    let blocks = blocks("docs/projects.md");
+    let shown = blocks
+        .iter()
+        .find(|block| block.language == "json")
+        .unwrap();
+    let file = ".pocketdock/instances/box/history.jsonl";
+    let written = fs::read_to_string(agent.reader.work().join(file)).unwrap();
+    let keys = |line: &str| -> Vec<String> {
+        let value = json::parse(line.as_bytes()).unwrap();
+        let keys = value.as_object().unwrap().iter();
+        keys.map(|(key, _)| key.to_owned()).collect()
+    };
+    let wanted = keys(shown.text.trim_end());
+    let lines = written
+        .lines()
+        .filter(|line| line.contains("\"exit_code\""));
+    for line in lines {
+        assert_eq!(keys(line), wanted, "{line}");
+    }
 }
 
 fn looks(agent: &mut Agent<'_>) {

@@ -1,8 +1,9 @@
 //! What the guides, the Markdown files of the repository, say about the rest of it.
 //!
-//! Three things are checked: a link inside the repository leads to a file and, where it names one,
+//! Four things are checked: a link inside the repository leads to a file and, where it names one,
 //! to a heading; a path to a source file, in backticks, is one from the root or below one of the
-//! two `src` directories; and what a sample types after `pocketdock` is a command.
+//! two `src` directories; what a sample types after `pocketdock` is a command; and the README has
+//! a row for each command and each guide.
 
 use std::collections::BTreeSet;
 
@@ -87,6 +88,33 @@ pub(crate) fn missing_files() -> Vec<String> {
         lines
     };
     guides().into_iter().flat_map(missing).collect()
+}
+
+/// Commands and guides that the README has no row for.
+pub(crate) fn unlisted() -> Vec<String> {
+    let readme = tree::read("README.md");
+    let rows: Vec<&str> = readme
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .collect();
+    let listed = |what: &str| {
+        let in_first = |row: &&str| {
+            row.split('|')
+                .nth(1)
+                .is_some_and(|cell| cell.contains(what))
+        };
+        rows.iter().any(in_first)
+    };
+    let reference = tree::read(REFERENCE);
+    let headings = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "));
+    let commands = headings.filter(|name| name.starts_with(|c: char| c.is_lowercase()));
+    let commands = commands.map(|name| format!("`{name}`"));
+    let guides = guides().into_iter().map(|file| file.path);
+    let guides = guides.filter(|path| path.starts_with("docs/"));
+    let links = guides.map(|path| format!("({path})"));
+    commands.chain(links).filter(|what| !listed(what)).collect()
 }
 
 /// Commands in samples that do not exist.

@@ -386,6 +386,11 @@ fn commands_in_the_guides_exist() {
 }
 
 #[test]
+fn the_readme_lists_every_command_and_guide() {
+    require(&guides::unlisted(), "give it a row in a table of README.md");
+}
+
+#[test]
 fn every_block_of_the_guides_is_accounted_for() {
     require(
         &blocks::unaccounted(),
