@@ -2,13 +2,15 @@
 # Runs every test of this repository, on a machine that may have nothing but Debian and Rust.
 #
 #   bash tests/run.sh            everything
-#   bash tests/run.sh --quick    without engines: unit tests, doc tests, `core`, `cli` and `tidy`
+#   bash tests/run.sh --quick    without engines: unit tests, doc tests, `core`, `cli`, `tidy`, and
+#                                a build from the source alone (tests/vendor.sh)
 #
 # Installs what is missing, starts a Docker and a Podman of its own (tests/engines.sh: a running
-# engine is never touched), makes the images with no registry (tests/base-images.sh), runs the same
-# `live` suites on both engines, builds the minimal-python image on both and runs code in it, and
-# stops what it started, whatever happens. The last line is the sum: `N passed, N failed`, with `, N
-# skipped` when tests were; the exit code is 0 only when nothing failed. Needs root for the engines.
+# engine is never touched), makes the images with no registry (tests/base-images.sh), builds the
+# minimal-python image on both engines and runs code in it, runs the same `live` suites on both, the
+# guides included, and stops what it started, whatever happens. The last line is the sum:
+# `N passed, N failed`, with `, N skipped` when tests were; the exit code is 0 only when nothing
+# failed. Needs root for the engines.
 # Keeps nothing but the target directory and the Debian tree in
 # ${XDG_CACHE_HOME:-$HOME/.cache}/pocketdock-tests.
 #
