@@ -48,7 +48,7 @@ fn a_container_that_is_not_there() {
     let missing = Reply::json(404, r#"{"message":"No such container: box"}"#);
     let fake = FakeEngine::script([
         Exchange::on("GET", "/_ping", Reply::ping("1.41", None)),
-        Exchange::on("GET", "/v1.41/containers/box/json", missing),
+        Exchange::on("GET", "/containers/box/json", missing),
     ]);
     let engine = Engine::at(fake.socket()).unwrap();
     let error = engine.open("box").unwrap_err();
