@@ -51,20 +51,36 @@ pub(crate) struct Args {
     tail: Vec<OsString>,
 }
 
-/// Sorts `words`; the rest of them stays in the iterator once the tail begins.
+/// What a word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// An option, or several in a cluster.
+    Option,
+    /// The value of this option, as a word of its own.
+    Value(&'static Opt),
+    /// The positional with this index.
+    Positional(usize),
+    /// A part of the tail.
+    Tail,
+}
+
+/// Sorts `words` into `args`, which has those before the wrong one if there is a wrong one.
 pub(crate) fn lex(
+    args: &mut Args,
     words: &mut impl Iterator<Item = OsString>,
     grammar: &Grammar<'_>,
-) -> Result<Args, Failure> {
-    let mut args = Args::default();
+) -> Result<Option<Place>, Failure> {
     let mut options_ended = false;
+    let mut last = None;
     while let Some(word) = words.next() {
         let bytes = word.as_bytes();
         if options_ended || bytes == b"-" || !bytes.starts_with(b"-") {
             if args.starts_tail(grammar.tail) {
                 args.tail.push(word);
+                last = Some(Place::Tail);
                 break;
             }
+            last = Some(Place::Positional(args.positionals.len()));
             args.positionals.push_back(word);
         } else if bytes == b"--" {
             options_ended = true;
@@ -72,15 +88,17 @@ pub(crate) fn lex(
                 break;
             }
         } else if let Some(long) = bytes.strip_prefix(b"--") {
-            args.take_long(long, words, grammar)?;
+            last = Some(args.take_long(long, words, grammar)?);
         } else {
-            args.take_cluster(bytes.get(1..).unwrap_or_default(), words, grammar)?;
+            let cluster = bytes.get(1..).unwrap_or_default();
+            last = Some(args.take_cluster(cluster, words, grammar)?);
         }
     }
     if grammar.tail != Tail::None {
         args.tail.extend(words);
+        last = last.filter(|_| args.tail.is_empty()).or(Some(Place::Tail));
     }
-    Ok(args)
+    Ok(last)
 }
 
 impl Args {
@@ -166,6 +184,11 @@ impl Args {
             .collect()
     }
 
+    /// The same as they were typed.
+    pub(crate) fn words(&mut self) -> Vec<OsString> {
+        std::mem::take(&mut self.positionals).into()
+    }
+
     /// What follows the positionals, word for word.
     pub(crate) fn tail(&mut self) -> Vec<OsString> {
         std::mem::take(&mut self.tail)
@@ -201,20 +224,20 @@ impl Args {
         word: &[u8],
         words: &mut impl Iterator<Item = OsString>,
         grammar: &Grammar<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Place, Failure> {
         let mut halves = word.splitn(2, |&byte| byte == b'=');
         let name = halves.next().unwrap_or_default();
         let inline = halves.next();
         let long = format!("--{}", String::from_utf8_lossy(name));
         let opt = grammar.long(&long)?;
-        let value = match (opt.takes_value(), inline) {
-            (true, Some(value)) => OsString::from_vec(value.to_vec()),
-            (true, None) => next_value(words, &long)?,
-            (false, None) => OsString::new(),
+        let (value, place) = match (opt.takes_value(), inline) {
+            (true, Some(value)) => (OsString::from_vec(value.to_vec()), Place::Option),
+            (true, None) => (next_value(words, &long)?, Place::Value(opt)),
+            (false, None) => (OsString::new(), Place::Option),
             (false, Some(_)) => return Err(usage(format!("option '{long}' takes no value"))),
         };
         self.options.push((opt, value));
-        Ok(())
+        Ok(place)
     }
 
     /// Takes `-abc`: flags up to the first option with a value, which owns the
@@ -224,7 +247,7 @@ impl Args {
         cluster: &[u8],
         words: &mut impl Iterator<Item = OsString>,
         grammar: &Grammar<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Place, Failure> {
         let mut left = cluster;
         while let Some((&byte, rest)) = left.split_first() {
             let opt = grammar.short(byte, cluster)?;
@@ -238,15 +261,16 @@ impl Args {
                 continue;
             }
             let inline = rest.strip_prefix(b"=").unwrap_or(rest);
-            let value = if rest.is_empty() {
-                next_value(words, &format!("-{}", char::from(byte)))?
+            let (value, place) = if rest.is_empty() {
+                let value = next_value(words, &format!("-{}", char::from(byte)))?;
+                (value, Place::Value(opt))
             } else {
-                OsString::from_vec(inline.to_vec())
+                (OsString::from_vec(inline.to_vec()), Place::Option)
             };
             self.options.push((opt, value));
-            return Ok(());
+            return Ok(place);
         }
-        Ok(())
+        Ok(Place::Option)
     }
 }
 
@@ -266,7 +290,28 @@ impl Grammar<'_> {
     fn short(&self, byte: u8, cluster: &[u8]) -> Result<&'static Opt, Failure> {
         let mut all = self.options.iter().copied().flatten();
         all.find(|opt| opt.short == Some(char::from(byte)))
-            .ok_or_else(|| unknown_short(byte, cluster))
+            .ok_or_else(|| self.unknown_short(byte, cluster))
+    }
+
+    /// Names the whole word too: in `-rf` the `f` may not be what was mistyped.
+    fn unknown_short(&self, byte: u8, cluster: &[u8]) -> Failure {
+        let name = match byte {
+            b' '..=b'~' => char::from(byte).to_string(),
+            _ => visible(&String::from_utf8_lossy(cluster)),
+        };
+        let word = visible(&String::from_utf8_lossy(cluster));
+        let message = match word == name {
+            true => format!("unknown option '-{name}'"),
+            false => format!("unknown option '-{name}' in '-{word}'"),
+        };
+        // One dash too few, or a letter that means something at another place.
+        let longs = self.options.iter().copied().flatten().map(|opt| opt.long);
+        let hint = match nearest(&format!("--{word}"), longs) {
+            Some(known) if 1 < cluster.len() => Some(format!("did you mean '{known}'?")),
+            _ if name == "v" => Some("'-v' for '--verbose' stands before the command".to_owned()),
+            _ => None,
+        };
+        Failure::Usage { message, hint }
     }
 }
 
@@ -295,19 +340,6 @@ fn next_value(words: &mut impl Iterator<Item = OsString>, name: &str) -> Result<
         .ok_or_else(|| usage(format!("option '{name}' needs a value")))
 }
 
-/// Names the whole word too: in `-rf` the `f` may not be what was mistyped.
-fn unknown_short(byte: u8, cluster: &[u8]) -> Failure {
-    let name = match byte {
-        b' '..=b'~' => char::from(byte).to_string(),
-        _ => String::from_utf8_lossy(cluster).into_owned(),
-    };
-    let word = String::from_utf8_lossy(cluster);
-    if word == name {
-        return usage(format!("unknown option '-{name}'"));
-    }
-    usage(format!("unknown option '-{name}' in '-{}'", visible(&word)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,14 +357,13 @@ mod tests {
             .chain([GLOBAL_OPTIONS])
             .collect();
         let mut iter = words.iter().map(OsString::from);
-        let args = lex(
-            &mut iter,
-            &Grammar {
-                options: &options,
-                tail,
-            },
-        );
-        (args, iter.count())
+        let mut args = Args::default();
+        let grammar = Grammar {
+            options: &options,
+            tail,
+        };
+        let lexed = lex(&mut args, &mut iter, &grammar);
+        (lexed.map(|_| args), iter.count())
     }
 
     fn lexed(line: &str, tail: Tail) -> Args {
@@ -416,6 +447,7 @@ mod tests {
             ("--name",      "option '--name' needs a value"),
             ("-qe",         "option '-e' needs a value"),
             ("-é",          "unknown option '-é'"),
+            ("-\x1b[2J",     r"unknown option '-\x1b[2J'"),
         ];
         for (line, want) in cases {
             assert_eq!(message(line), want);
@@ -445,9 +477,10 @@ mod tests {
             options: &options,
             tail: Tail::None,
         };
-        let mut args = lex(&mut [bytes()].into_iter(), &grammar).unwrap();
+        let mut args = Args::default();
+        lex(&mut args, &mut [bytes()].into_iter(), &grammar).unwrap();
         assert_eq!(args.value("--name").unwrap().as_bytes(), b"\xff");
-        let mut args = lex(&mut [bytes()].into_iter(), &grammar).unwrap();
+        lex(&mut args, &mut [bytes()].into_iter(), &grammar).unwrap();
         assert!(args.text("--name").is_err());
     }
 

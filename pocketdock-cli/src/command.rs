@@ -18,6 +18,8 @@ use crate::output::Console;
 pub(crate) struct Command {
     /// The word that names it.
     pub(crate) name: &'static str,
+    /// The heading it stands under.
+    pub(crate) section: Section,
     /// Its line in the overview.
     pub(crate) summary: &'static str,
     /// What follows the name, one line per form.
@@ -26,8 +28,8 @@ pub(crate) struct Command {
     pub(crate) about: &'static [&'static str],
     /// Its own options, by heading.
     pub(crate) groups: &'static [Group],
-    /// What a positional is, for the completions.
-    pub(crate) operand: Operand,
+    /// What its positionals are, for the completions.
+    pub(crate) operands: &'static [Operand],
     /// Where its options end.
     pub(crate) tail: Tail,
     /// Lines to copy.
@@ -72,15 +74,49 @@ pub(crate) struct Opt {
     pub(crate) repeats: bool,
 }
 
-/// What the positionals of a command name.
+/// What commands are about; help shows them in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// Running something.
+    Code,
+    /// What there is and what becomes of it.
+    Sandboxes,
+    /// Into a sandbox and out of it.
+    Files,
+    /// What sandboxes are made from.
+    Images,
+    /// Directories of the host, and whether all is well.
+    Projects,
+}
+
+impl Section {
+    /// The heading.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Code => "Run code",
+            Self::Sandboxes => "Sandboxes",
+            Self::Files => "Files",
+            Self::Images => "Images",
+            Self::Projects => "Projects and health",
+        }
+    }
+}
+
+/// What a positional of a command names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operand {
-    /// Nothing.
-    None,
-    /// Sandboxes.
+    /// A sandbox.
+    Container,
+    /// This and all that follow: sandboxes.
     Containers,
-    /// Profiles.
+    /// This and all that follow: profiles.
     Profiles,
+    /// An image.
+    Image,
+    /// A path on the host.
+    Path,
+    /// A path in the sandbox.
+    Inside,
 }
 
 /// A line to copy and what it does.
@@ -361,6 +397,7 @@ const USER: Opt = option("--user", "USER[:GROUP]", "1000:1000", "the user").shor
 
 const INIT: Command = Command {
     name: "init",
+    section: Section::Projects,
     summary: "make a directory a project",
     forms: &["[PATH] [--name NAME] [--profile PROFILE]"],
     about: &[
@@ -387,7 +424,7 @@ const INIT: Command = Command {
             ),
         ],
     }],
-    operand: Operand::None,
+    operands: &[Operand::Path],
     tail: Tail::None,
     examples: &[
         example("init", "the working directory"),
@@ -402,6 +439,7 @@ const INIT: Command = Command {
 
 const CREATE: Command = Command {
     name: "create",
+    section: Section::Code,
     summary: "make a sandbox and start it",
     forms: &["[OPTIONS]"],
     about: &[
@@ -445,7 +483,7 @@ const CREATE: Command = Command {
             options: SECURITY,
         },
     ],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[
         example("create --name box", "a sandbox for Python"),
@@ -464,6 +502,7 @@ const CREATE: Command = Command {
 
 const SHELL: Command = Command {
     name: "shell",
+    section: Section::Code,
     summary: "open a shell in a sandbox, on this terminal",
     forms: &["CONTAINER [OPTIONS] [-- COMMAND [ARG...]]"],
     about: &[
@@ -476,7 +515,7 @@ const SHELL: Command = Command {
         title: "Command",
         options: &[USER, WORKDIR],
     }],
-    operand: Operand::Containers,
+    operands: &[Operand::Container],
     tail: Tail::AfterOneUnless(&[]),
     examples: &[
         example("shell box", "a shell"),
@@ -489,6 +528,7 @@ const SHELL: Command = Command {
 
 const RUN: Command = Command {
     name: "run",
+    section: Section::Code,
     summary: "run a command in a sandbox",
     forms: &[
         "CONTAINER [OPTIONS] [--] COMMAND [ARG...]",
@@ -571,7 +611,7 @@ const RUN: Command = Command {
             options: SECURITY,
         },
     ],
-    operand: Operand::Containers,
+    operands: &[Operand::Container],
     tail: Tail::AfterOneUnless(&["--image", "--profile"]),
     examples: &[
         example("run box ls -la /", "a program and its arguments"),
@@ -596,6 +636,7 @@ const RUN: Command = Command {
 
 const LOGS: Command = Command {
     name: "logs",
+    section: Section::Code,
     summary: "show what commands have printed",
     forms: &[
         "CONTAINER [--follow] [--tail N] [--last N] [--type TYPE]",
@@ -637,7 +678,7 @@ const LOGS: Command = Command {
             flag("--history", "the table, for CONTAINER alone if it is given"),
         ],
     }],
-    operand: Operand::Containers,
+    operands: &[Operand::Container],
     tail: Tail::None,
     examples: &[
         example("logs box --follow", "watch what runs in the background"),
@@ -650,6 +691,7 @@ const LOGS: Command = Command {
 
 const LIST: Command = Command {
     name: "list",
+    section: Section::Sandboxes,
     summary: "list the sandboxes",
     forms: &["[--project PROJECT] [--running]"],
     about: &[
@@ -667,7 +709,7 @@ const LIST: Command = Command {
             flag("--running", "only those that run"),
         ],
     }],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[example("list --running", "what runs now")],
     failure_code: 1,
@@ -676,6 +718,7 @@ const LIST: Command = Command {
 
 const INFO: Command = Command {
     name: "info",
+    section: Section::Sandboxes,
     summary: "show a sandbox: state, use, limits, processes",
     forms: &["CONTAINER"],
     about: &[
@@ -683,7 +726,7 @@ const INFO: Command = Command {
          what it uses now.",
     ],
     groups: &[],
-    operand: Operand::Containers,
+    operands: &[Operand::Container],
     tail: Tail::None,
     examples: &[example("info box", "the sandbox 'box'")],
     failure_code: 1,
@@ -692,6 +735,7 @@ const INFO: Command = Command {
 
 const STOP: Command = Command {
     name: "stop",
+    section: Section::Sandboxes,
     summary: "stop sandboxes, keeping them",
     forms: &["CONTAINER...", "--all"],
     about: &["Stops sandboxes. Their files stay; 'resume' starts them again."],
@@ -707,7 +751,7 @@ const STOP: Command = Command {
             ),
         ],
     }],
-    operand: Operand::Containers,
+    operands: &[Operand::Containers],
     tail: Tail::None,
     examples: &[
         example("stop box", "the sandbox 'box'"),
@@ -719,6 +763,7 @@ const STOP: Command = Command {
 
 const RESUME: Command = Command {
     name: "resume",
+    section: Section::Sandboxes,
     summary: "start stopped sandboxes, unpause paused ones",
     forms: &["CONTAINER..."],
     about: &[
@@ -726,7 +771,7 @@ const RESUME: Command = Command {
          left alone.",
     ],
     groups: &[],
-    operand: Operand::Containers,
+    operands: &[Operand::Containers],
     tail: Tail::None,
     examples: &[example("resume box", "the sandbox 'box'")],
     failure_code: 1,
@@ -735,6 +780,7 @@ const RESUME: Command = Command {
 
 const SHUTDOWN: Command = Command {
     name: "shutdown",
+    section: Section::Sandboxes,
     summary: "stop sandboxes and remove them",
     forms: &["CONTAINER... [--yes] [--force]"],
     about: &[
@@ -748,7 +794,7 @@ const SHUTDOWN: Command = Command {
             flag("--force", "kill what runs instead of asking it to end"),
         ],
     }],
-    operand: Operand::Containers,
+    operands: &[Operand::Containers],
     tail: Tail::None,
     examples: &[example("shutdown box --yes", "the sandbox 'box'")],
     failure_code: 1,
@@ -757,6 +803,7 @@ const SHUTDOWN: Command = Command {
 
 const PROFILES: Command = Command {
     name: "profiles",
+    section: Section::Images,
     summary: "list the profiles: images that pocketdock can build",
     forms: &[""],
     about: &[
@@ -764,7 +811,7 @@ const PROFILES: Command = Command {
          images are built.",
     ],
     groups: &[],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[example("profiles", "all of them")],
     failure_code: 1,
@@ -773,6 +820,7 @@ const PROFILES: Command = Command {
 
 const BUILD: Command = Command {
     name: "build",
+    section: Section::Images,
     summary: "build the images of profiles",
     forms: &["[PROFILE...]", "--all"],
     about: &[
@@ -801,7 +849,7 @@ const BUILD: Command = Command {
             .default("the engine's"),
         ],
     }],
-    operand: Operand::Profiles,
+    operands: &[Operand::Profiles],
     tail: Tail::None,
     examples: &[
         example("build", "the default image"),
@@ -816,6 +864,7 @@ const BUILD: Command = Command {
 
 const PUSH: Command = Command {
     name: "push",
+    section: Section::Files,
     summary: "copy files into a sandbox",
     forms: &["CONTAINER SRC DEST"],
     about: &[
@@ -826,7 +875,7 @@ const PUSH: Command = Command {
          SRC, a tar archive from stdin is unpacked in the directory DEST.",
     ],
     groups: &[],
-    operand: Operand::Containers,
+    operands: &[Operand::Container, Operand::Path],
     tail: Tail::None,
     examples: &[
         example("push box ./src /home/sandbox/", "a directory, into another"),
@@ -842,6 +891,7 @@ const PUSH: Command = Command {
 
 const PULL: Command = Command {
     name: "pull",
+    section: Section::Files,
     summary: "copy files out of a sandbox",
     forms: &["CONTAINER SRC DEST"],
     about: &[
@@ -852,7 +902,7 @@ const PULL: Command = Command {
          bits are left out, with a warning. With '-' for DEST, a tar archive goes to stdout.",
     ],
     groups: &[],
-    operand: Operand::Containers,
+    operands: &[Operand::Container, Operand::Inside, Operand::Path],
     tail: Tail::None,
     examples: &[
         example(
@@ -871,6 +921,7 @@ const PULL: Command = Command {
 
 const SNAPSHOT: Command = Command {
     name: "snapshot",
+    section: Section::Images,
     summary: "make an image of a sandbox's files",
     forms: &["CONTAINER IMAGE"],
     about: &[
@@ -880,7 +931,7 @@ const SNAPSHOT: Command = Command {
          IMAGE' makes a sandbox of it, 'pocketdock export --image IMAGE' carries it elsewhere.",
     ],
     groups: &[],
-    operand: Operand::Containers,
+    operands: &[Operand::Container, Operand::Image],
     tail: Tail::None,
     examples: &[
         example("snapshot web web:ready", "keep what was installed in it"),
@@ -895,6 +946,7 @@ const SNAPSHOT: Command = Command {
 
 const EXPORT: Command = Command {
     name: "export",
+    section: Section::Images,
     summary: "write images to an archive, for a machine without a network",
     forms: &[
         "--all -o FILE",
@@ -927,7 +979,7 @@ const EXPORT: Command = Command {
             .short('o'),
         ],
     }],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[
         example("export --all -o images.tar.gz", "all profiles in one file"),
@@ -942,6 +994,7 @@ const EXPORT: Command = Command {
 
 const IMPORT: Command = Command {
     name: "import",
+    section: Section::Images,
     summary: "load the images of an archive",
     forms: &["FILE"],
     about: &[
@@ -950,7 +1003,7 @@ const IMPORT: Command = Command {
          nothing is loaded if it is another.",
     ],
     groups: &[],
-    operand: Operand::None,
+    operands: &[Operand::Path],
     tail: Tail::None,
     examples: &[
         example(
@@ -965,6 +1018,7 @@ const IMPORT: Command = Command {
 
 const STATUS: Command = Command {
     name: "status",
+    section: Section::Projects,
     summary: "show how the project stands",
     forms: &[""],
     about: &[
@@ -972,7 +1026,7 @@ const STATUS: Command = Command {
          engine, and what the instances take on the disk.",
     ],
     groups: &[],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[example("status --json", "for a program")],
     failure_code: 1,
@@ -981,6 +1035,7 @@ const STATUS: Command = Command {
 
 const DOCTOR: Command = Command {
     name: "doctor",
+    section: Section::Projects,
     summary: "find out what is wrong, and put it right",
     forms: &["[--fix]"],
     about: &[
@@ -995,7 +1050,7 @@ const DOCTOR: Command = Command {
         title: "Options",
         options: &[flag("--fix", "put right what can be")],
     }],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[
         example("doctor", "is everything well?"),
@@ -1007,6 +1062,7 @@ const DOCTOR: Command = Command {
 
 const REBOOT: Command = Command {
     name: "reboot",
+    section: Section::Sandboxes,
     summary: "start a sandbox again, as it is or afresh",
     forms: &["CONTAINER [--fresh]"],
     about: &[
@@ -1019,7 +1075,7 @@ const REBOOT: Command = Command {
         title: "Options",
         options: &[flag("--fresh", "with the files of its image")],
     }],
-    operand: Operand::Containers,
+    operands: &[Operand::Container],
     tail: Tail::None,
     examples: &[
         example("reboot box", "end everything in the sandbox 'box'"),
@@ -1031,6 +1087,7 @@ const REBOOT: Command = Command {
 
 const PRUNE: Command = Command {
     name: "prune",
+    section: Section::Sandboxes,
     summary: "remove sandboxes that are not needed any more",
     forms: &["[--project PROJECT] [--persistent] [--orphans] [--dry-run] [--yes]"],
     about: &[
@@ -1053,7 +1110,7 @@ const PRUNE: Command = Command {
             flag("--yes", "do not ask").short('y'),
         ],
     }],
-    operand: Operand::None,
+    operands: &[],
     tail: Tail::None,
     examples: &[
         example("prune --dry-run", "what is there to remove?"),
@@ -1068,6 +1125,13 @@ const PRUNE: Command = Command {
 
 /// Every command there is.
 pub(crate) const COMMANDS: &[Command] = &[
-    INIT, STATUS, DOCTOR, CREATE, RUN, LOGS, SHELL, STOP, RESUME, REBOOT, SHUTDOWN, SNAPSHOT,
-    PRUNE, LIST, INFO, PUSH, PULL, PROFILES, BUILD, EXPORT, IMPORT,
+    CREATE, RUN, SHELL, LOGS, LIST, INFO, STOP, RESUME, REBOOT, SHUTDOWN, PRUNE, PUSH, PULL,
+    PROFILES, BUILD, SNAPSHOT, EXPORT, IMPORT, INIT, STATUS, DOCTOR,
+];
+
+/// What somebody types who has never used it: an image, a sandbox, a command in it.
+pub(crate) const FIRST_STEPS: &[Example] = &[
+    example("build", "make an image with Python, once"),
+    example("create --name box", "make a sandbox from it"),
+    example("run box 'echo hello'", "run something in it"),
 ];

@@ -1,65 +1,83 @@
 //! Renders the command table as `--help` texts.
 //!
-//! Texts are wrapped at 80 columns, so that help looks the same in a narrow
-//! terminal, in a pipe and in the golden tests.
+//! Texts are wrapped at 80 columns, so that help looks the same in a pipe, in the golden tests and
+//! in any terminal that is not narrower. In a narrower one lines end where it does, and where two
+//! columns have no room the right one goes below the left.
 
 use std::fmt::Write as _;
 
-use crate::command::{COMMANDS, Command, EXIT_CODES, Example, GLOBAL_OPTIONS, Opt, VARIABLES};
+use crate::command::{
+    COMMANDS, Command, EXIT_CODES, Example, FIRST_STEPS, GLOBAL_OPTIONS, Opt, VARIABLES,
+};
 use crate::output::Paint;
 
 /// Columns of a line.
 const LINE_LEN_MAX: usize = 80;
 
-/// Where the right-hand side of a two-column list begins.
+/// Where the right-hand side of a two-column list begins: of options, of commands, of both in a
+/// terminal that is narrower than [`NARROW`].
 const RIGHT: usize = 30;
+const RIGHT_OF_COMMANDS: usize = 13;
+const RIGHT_IF_NARROW: usize = 6;
+const NARROW: usize = 60;
 
-/// `pocketdock --help`
-pub(crate) fn overview(paint: Paint) -> String {
-    let mut text =
-        String::from("Offline code sandboxes on the Podman or Docker you already have.\n\n");
-    push_heading(&mut text, "Usage", paint);
-    text.push_str("  pocketdock [OPTIONS] COMMAND [ARG...]\n  pocketdock help COMMAND\n\n");
-    push_heading(&mut text, "Commands", paint);
-    for command in COMMANDS {
-        push_pair(&mut text, command.name, command.summary);
+/// `pocketdock --help`, for a terminal with this many columns or anywhere.
+pub(crate) fn overview(paint: Paint, columns: Option<usize>) -> String {
+    let mut page = Page::new(paint, columns);
+    page.paragraph("Offline code sandboxes on the Podman or Docker you already have.");
+    page.heading("Start here");
+    for step in FIRST_STEPS {
+        page.pair(&format!("pocketdock {}", step.line), step.what, RIGHT + 5);
     }
-    text.push('\n');
-    push_options(
-        &mut text,
-        "Options, before or after the command",
-        GLOBAL_OPTIONS,
-        paint,
+    page.blank();
+    page.heading("Usage");
+    page.wrapped("pocketdock [OPTIONS] COMMAND [ARG...]", 2, 6);
+    page.pair(
+        "pocketdock COMMAND --help",
+        "what it does, with examples",
+        RIGHT + 5,
     );
-    push_pairs(&mut text, "Environment", VARIABLES, paint);
-    push_pairs(&mut text, "Exit codes", EXIT_CODES, paint);
-    text.pop();
-    text
+    let mut section = None;
+    for command in COMMANDS {
+        if section != Some(command.section) {
+            page.blank();
+            page.heading(command.section.title());
+            section = Some(command.section);
+        }
+        page.pair(command.name, command.summary, RIGHT_OF_COMMANDS);
+    }
+    page.blank();
+    page.options("Options, before or after the command", GLOBAL_OPTIONS);
+    page.pairs("Environment", VARIABLES);
+    page.pairs("Exit codes", EXIT_CODES);
+    page.text.pop();
+    page.text
 }
 
-/// `pocketdock COMMAND --help`
-pub(crate) fn of_command(command: &Command, paint: Paint) -> String {
-    let mut text = String::new();
-    push_heading(&mut text, "Usage", paint);
+/// `pocketdock COMMAND --help`, for a terminal with this many columns or anywhere.
+pub(crate) fn of_command(command: &Command, paint: Paint, columns: Option<usize>) -> String {
+    let mut page = Page::new(paint, columns);
+    page.heading("Usage");
     for form in command.forms {
-        push_wrapped(&mut text, &usage_line(command, form), 2, 6);
+        page.wrapped(&usage_line(command, form), 2, 6);
     }
-    text.push('\n');
+    page.blank();
     for paragraph in command.about {
-        push_wrapped(&mut text, paragraph, 0, 0);
-        text.push('\n');
+        page.paragraph(paragraph);
     }
     for group in command.groups {
-        push_options(&mut text, group.title, group.options, paint);
+        page.options(group.title, group.options);
     }
-    push_heading(&mut text, "Examples", paint);
+    page.heading("Examples");
     for Example { line, what } in command.examples {
-        let _infallible = writeln!(text, "  pocketdock {line}\n      {what}");
+        // Not wrapped: a line to copy.
+        let _infallible = writeln!(page.text, "  pocketdock {line}");
+        page.wrapped(what, 6, 6);
     }
-    text.push('\n');
-    push_wrapped(&mut text, exit_codes(command), 0, 0);
-    text.push_str("Options of every command: 'pocketdock --help'.\n");
-    text
+    page.blank();
+    page.wrapped(exit_codes(command), 0, 0);
+    page.wrapped("Options of every command: 'pocketdock --help'.", 0, 0);
+    page.text
 }
 
 /// The name of an option as it is typed, with the name of its value.
@@ -101,79 +119,147 @@ fn exit_codes(command: &Command) -> &'static str {
     }
 }
 
-fn push_options(text: &mut String, title: &str, options: &[Opt], paint: Paint) {
-    push_heading(text, title, paint);
-    for opt in options {
-        push_pair(text, &spelling(opt), &description(opt));
-    }
-    text.push('\n');
+/// A text that grows, and how wide it may become.
+struct Page {
+    text: String,
+    paint: Paint,
+    width: usize,
 }
 
-fn push_pairs(text: &mut String, title: &str, pairs: &[(&str, &str)], paint: Paint) {
-    push_heading(text, title, paint);
-    for (left, right) in pairs {
-        push_pair(text, left, right);
-    }
-    text.push('\n');
-}
-
-fn push_heading(text: &mut String, title: &str, paint: Paint) {
-    text.push_str(&paint.bold(&format!("{title}:")));
-    text.push('\n');
-}
-
-/// A left side too long for its column gets a line of its own.
-fn push_pair(text: &mut String, left: &str, right: &str) {
-    if left.len() + 4 <= RIGHT {
-        let _infallible = write!(text, "  {left:<width$}", width = RIGHT - 2);
-        push_wrapped_after(text, right, RIGHT, RIGHT);
-    } else {
-        let _infallible = writeln!(text, "  {left}");
-        push_wrapped(text, right, RIGHT, RIGHT);
-    }
-}
-
-fn push_wrapped(text: &mut String, words: &str, first: usize, indent: usize) {
-    text.push_str(&" ".repeat(first));
-    push_wrapped_after(text, words, first, indent);
-}
-
-/// Wraps at spaces, the cursor being at column `at`.
-fn push_wrapped_after(text: &mut String, words: &str, at: usize, indent: usize) {
-    let mut column = at;
-    for (idx, word) in words.split_whitespace().enumerate() {
-        let len = word.chars().count();
-        if 0 < idx && LINE_LEN_MAX < column + 1 + len {
-            text.push('\n');
-            text.push_str(&" ".repeat(indent));
-            column = indent;
-        } else if 0 < idx {
-            text.push(' ');
-            column += 1;
+impl Page {
+    fn new(paint: Paint, columns: Option<usize>) -> Self {
+        Self {
+            text: String::new(),
+            paint,
+            width: columns.map_or(LINE_LEN_MAX, |columns| columns.min(LINE_LEN_MAX)),
         }
-        text.push_str(word);
-        column += len;
     }
-    text.push('\n');
+
+    fn options(&mut self, title: &str, options: &[Opt]) {
+        self.heading(title);
+        for opt in options {
+            self.pair(&spelling(opt), &description(opt), RIGHT);
+        }
+        self.blank();
+    }
+
+    fn pairs(&mut self, title: &str, pairs: &[(&str, &str)]) {
+        self.heading(title);
+        for (left, right) in pairs {
+            self.pair(left, right, RIGHT);
+        }
+        self.blank();
+    }
+
+    fn heading(&mut self, title: &str) {
+        let title = self.paint.bold(&format!("{title}:"));
+        self.text.push_str(&title);
+        self.blank();
+    }
+
+    fn paragraph(&mut self, words: &str) {
+        self.wrapped(words, 0, 0);
+        self.blank();
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+
+    /// A left side too long for its column gets a line of its own.
+    fn pair(&mut self, left: &str, right: &str, at: usize) {
+        let at = if self.width < NARROW {
+            RIGHT_IF_NARROW
+        } else {
+            at
+        };
+        if left.len() + 4 <= at {
+            let _infallible = write!(self.text, "  {left:<width$}", width = at - 2);
+            self.wrapped_after(right, at, at);
+        } else {
+            let _infallible = writeln!(self.text, "  {left}");
+            self.wrapped(right, at, at);
+        }
+    }
+
+    fn wrapped(&mut self, words: &str, first: usize, indent: usize) {
+        self.text.push_str(&" ".repeat(first));
+        self.wrapped_after(words, first, indent);
+    }
+
+    /// Wraps at spaces, the cursor being at column `at`.
+    fn wrapped_after(&mut self, words: &str, at: usize, indent: usize) {
+        let mut column = at;
+        for (idx, word) in words.split_whitespace().enumerate() {
+            let len = word.chars().count();
+            if 0 < idx && self.width < column + 1 + len {
+                self.blank();
+                self.text.push_str(&" ".repeat(indent));
+                column = indent;
+            } else if 0 < idx {
+                self.text.push(' ');
+                column += 1;
+            }
+            self.text.push_str(word);
+            column += len;
+        }
+        self.blank();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pages(columns: Option<usize>) -> Vec<String> {
+        let commands = COMMANDS.iter();
+        let pages = commands.map(|command| of_command(command, Paint(false), columns));
+        pages.chain([overview(Paint(false), columns)]).collect()
+    }
+
     #[test]
     fn help_stays_within_its_columns() {
-        let pages = COMMANDS
-            .iter()
-            .map(|command| of_command(command, Paint(false)));
-        for page in pages.chain([overview(Paint(false))]) {
-            for line in page
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("pocketdock "))
-            {
-                assert!(line.chars().count() <= LINE_LEN_MAX, "{line:?}");
-                assert!(!line.ends_with(' '), "{line:?}");
+        for columns in [None, Some(80), Some(200)] {
+            for page in pages(columns) {
+                // Lines to copy are not broken.
+                let lines = page.lines();
+                for line in lines.filter(|line| !line.trim_start().starts_with("pocketdock ")) {
+                    assert!(line.chars().count() <= LINE_LEN_MAX, "{line:?}");
+                    assert!(!line.ends_with(' '), "{line:?}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn in_a_narrow_terminal_no_line_has_a_word_too_many() {
+        for columns in [0, 1, 20, 40, 59, 60, 79] {
+            for page in pages(Some(columns)) {
+                // Lines to copy and headings are not broken.
+                let is_whole = |line: &&str| line.contains("pocketdock ") || line.ends_with(':');
+                for line in page.lines().filter(|line| !is_whole(line)) {
+                    let is_long = columns < line.chars().count();
+                    let is_option = line.trim_start().starts_with('-');
+                    let words = line.split_whitespace().count();
+                    assert!(
+                        !is_long || is_option || words <= 1 || columns < 40,
+                        "{columns} {line:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_commands_of_a_section_stand_together() {
+        let mut sections: Vec<_> = COMMANDS.iter().map(|command| command.section).collect();
+        sections.dedup();
+        let distinct = sections.iter().enumerate();
+        for (idx, section) in distinct {
+            assert!(
+                !sections[..idx].contains(section),
+                "{section:?} stands twice"
+            );
         }
     }
 }

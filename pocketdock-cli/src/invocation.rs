@@ -48,35 +48,43 @@ pub(crate) struct Globals {
     pub(crate) color: Option<ColorChoice>,
 }
 
-/// Reads the words that follow the program's name.
-pub(crate) fn parse(words: Vec<OsString>) -> Result<(Request, Globals), Failure> {
-    let mut globals = Globals::default();
+/// Reads the words that follow the program's name. What was understood of the global options
+/// before something wrong is in `globals` and holds for the report of it, too.
+pub(crate) fn parse(words: Vec<OsString>, globals: &mut Globals) -> Result<Request, Failure> {
+    let wants_json = asks_for_json(&words);
+    let parsed = read_words(words, globals);
+    globals.json |= wants_json && parsed.is_err();
+    parsed
+}
+
+fn read_words(words: Vec<OsString>, globals: &mut Globals) -> Result<Request, Failure> {
     let mut words = words.into_iter();
     let grammar = Grammar {
         options: &[LEADING_OPTIONS, GLOBAL_OPTIONS],
         tail: Tail::Now,
     };
-    let mut leading = lex(&mut words, &grammar).map_err(|failure| with_help_hint(failure, None))?;
-    let mut words = leading.tail().into_iter();
+    let mut leading = Args::default();
     let asked = globals
-        .take(&mut leading)
+        .read(&mut leading, &mut words, &grammar)
         .map_err(|failure| with_help_hint(failure, None))?;
-    let request = match (asked, words.next()) {
-        (Some(request), _) => request,
-        (None, None) => return Err(with_help_hint(usage("missing COMMAND"), None)),
-        (None, Some(name)) if name == "help" => help(&mut words)?,
+    let mut words = leading.tail().into_iter();
+    match (asked, words.next()) {
+        (Some(request), _) => Ok(request),
+        (None, None) => Err(with_help_hint(usage("missing COMMAND"), None)),
+        (None, Some(name)) if name == "help" => {
+            help(&mut words, globals).map_err(|failure| with_help_hint(failure, None))
+        }
         (None, Some(name)) => {
             let command = find(&text(name, "COMMAND")?)?;
-            read_command(command, &mut words, &mut globals)
-                .map_err(|failure| with_help_hint(failure, Some(command)))?
+            read_command(command, &mut words, globals)
+                .map_err(|failure| with_help_hint(failure, Some(command)))
         }
-    };
-    Ok((request, globals))
+    }
 }
 
 /// Whether a failure to read `words` is to be reported as JSON, which has to be
 /// guessed. What follows `--` is never ours.
-pub(crate) fn asks_for_json(words: &[OsString]) -> bool {
+fn asks_for_json(words: &[OsString]) -> bool {
     let mut ours = words.iter().take_while(|word| *word != "--");
     ours.any(|word| word == "--json")
 }
@@ -96,25 +104,38 @@ fn read_command(
 ) -> Result<Request, Failure> {
     let mut options: Vec<&'static [Opt]> = command.groups.iter().map(|g| g.options).collect();
     options.push(GLOBAL_OPTIONS);
-    let mut args = lex(
-        words,
-        &Grammar {
-            options: &options,
-            tail: command.tail,
-        },
-    )?;
-    match globals.take(&mut args)? {
+    let grammar = Grammar {
+        options: &options,
+        tail: command.tail,
+    };
+    let mut args = Args::default();
+    match globals.read(&mut args, words, &grammar)? {
         Some(Request::Help(_)) => Ok(Request::Help(Some(command))),
         Some(request) => Ok(request),
         None => Ok(Request::Command(command, args)),
     }
 }
 
-fn help(words: &mut impl Iterator<Item = OsString>) -> Result<Request, Failure> {
-    match words.find(|word| !word.as_encoded_bytes().starts_with(b"-")) {
-        Some(name) => Ok(Request::Help(Some(find(&text(name, "COMMAND")?)?))),
-        None => Ok(Request::Help(None)),
+/// `pocketdock help [COMMAND]`
+fn help(
+    words: &mut impl Iterator<Item = OsString>,
+    globals: &mut Globals,
+) -> Result<Request, Failure> {
+    let grammar = Grammar {
+        options: &[GLOBAL_OPTIONS],
+        tail: Tail::None,
+    };
+    let mut args = Args::default();
+    if let Some(request) = globals.read(&mut args, words, &grammar)? {
+        return Ok(request);
     }
+    let command = match args.positional("COMMAND") {
+        Ok(name) if name == "help" => None,
+        Ok(name) => Some(find(&name)?),
+        Err(_) => None,
+    };
+    args.finish()?;
+    Ok(Request::Help(command))
 }
 
 fn find(name: &str) -> Result<&'static Command, Failure> {
@@ -131,6 +152,18 @@ fn find(name: &str) -> Result<&'static Command, Failure> {
 }
 
 impl Globals {
+    /// Lexes `words` and takes the global options, those before a wrong word too.
+    fn read(
+        &mut self,
+        args: &mut Args,
+        words: &mut impl Iterator<Item = OsString>,
+        grammar: &Grammar<'_>,
+    ) -> Result<Option<Request>, Failure> {
+        let lexed = lex(args, words, grammar);
+        let taken = self.take(args);
+        lexed.and(taken)
+    }
+
     /// Takes the global options out of `args`; answers what they ask to print
     /// instead of running a command.
     fn take(&mut self, args: &mut Args) -> Result<Option<Request>, Failure> {
@@ -140,6 +173,10 @@ impl Globals {
         self.no_input |= args.flag("--no-input");
         if let Some(path) = args.value("--socket") {
             self.socket = Some(path.into());
+        }
+        let color = args.parsed("--color", color_choice);
+        if let Ok(Some(choice)) = color {
+            self.color = Some(choice);
         }
         let (help, version, man) = (
             args.flag("--help"),
@@ -155,9 +192,7 @@ impl Globals {
         if man {
             return Ok(Some(Request::Man));
         }
-        if let Some(choice) = args.parsed("--color", color_choice)? {
-            self.color = Some(choice);
-        }
+        color?;
         Ok(args
             .parsed("--completions", completions::shell)?
             .map(Request::Completions))

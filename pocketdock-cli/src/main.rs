@@ -12,6 +12,7 @@ mod args;
 mod attach;
 mod command;
 mod commands;
+mod complete;
 mod completions;
 #[cfg(test)]
 mod docs;
@@ -27,6 +28,7 @@ mod printer;
 mod progress;
 mod settings;
 mod sink;
+mod table;
 mod tty;
 mod values;
 
@@ -78,6 +80,7 @@ impl Streams {
             input: &mut self.input,
             out_paint: color.paint(hints, self.out.is_terminal()),
             err_paint: color.paint(hints, self.err.is_terminal()),
+            columns: columns(&self.out),
             out: &mut self.out,
             err: &mut self.err,
             interactive: ask,
@@ -88,28 +91,55 @@ impl Streams {
     }
 }
 
+/// A terminal that does not tell its width has one, and nothing is fitted to it.
+fn columns(out: &File) -> Option<usize> {
+    let (_, columns) = tty::window_size(out.as_fd())?;
+    Some(columns.into())
+}
+
 fn run(words: Vec<OsString>, streams: &mut Streams) -> u8 {
-    let json = invocation::asks_for_json(&words);
-    match invocation::parse(words) {
-        Ok((request, globals)) => answer(request, &mut streams.console(globals)),
+    if let Some((complete::QUESTION, words)) = question(&words) {
+        let mut console = streams.console(Globals::default());
+        let printed = console.print(&complete::answer(words));
+        return conclude(printed.map(|()| 0), 1, &mut console);
+    }
+    if words.is_empty() {
+        return introduce(&mut streams.console(Globals::default()));
+    }
+    let mut globals = Globals::default();
+    match invocation::parse(words, &mut globals) {
+        Ok(request) => answer(request, &mut streams.console(globals)),
         Err(failure) => {
-            let globals = Globals {
-                json,
-                ..Globals::default()
-            };
             report(&failure, &mut streams.console(globals));
             exit_code(&failure, 1)
         }
     }
 }
 
+/// For somebody who has typed the name and waits for what comes. It is wrong usage, and none of it
+/// data.
+fn introduce(console: &mut Console<'_>) -> u8 {
+    let text = help::overview(console.err_paint, console.columns);
+    // Without a stderr there is nobody.
+    let _ = console.err.write_all(text.as_bytes());
+    2
+}
+
+/// The first word as text, and the others.
+fn question(words: &[OsString]) -> Option<(&str, &[OsString])> {
+    let (first, rest) = words.split_first()?;
+    Some((first.to_str()?, rest))
+}
+
 fn answer(request: Request, console: &mut Console<'_>) -> u8 {
     let text = match request {
         Request::Command(command, args) => return run_command(command, args, console),
-        Request::Help(None) => help::overview(console.out_paint),
-        Request::Help(Some(command)) => help::of_command(command, console.out_paint),
+        Request::Help(None) => help::overview(console.out_paint, console.columns),
+        Request::Help(Some(command)) => {
+            help::of_command(command, console.out_paint, console.columns)
+        }
         Request::Version => version(console.globals.json),
-        Request::Completions(shell) => completions::script(shell),
+        Request::Completions(shell) => completions::script(shell).to_owned(),
         Request::Man => man::page(),
     };
     conclude(console.print(&text).map(|()| 0), 1, console)

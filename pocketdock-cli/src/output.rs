@@ -1,13 +1,10 @@
-//! What goes to stdout and stderr: text, tables, JSON, colour.
+//! What goes to stdout and stderr: text, JSON, colour. Tables are in `table.rs`.
 //!
 //! stdout carries data and nothing else; messages, warnings and questions go to
 //! stderr. Words that come from an engine or a container are never trusted on a
 //! terminal: [`visible`] spells out control characters, so a container's name
 //! can neither move the cursor nor break a table. Output of a command that runs
 //! in a sandbox does not pass through here; it is data, byte for byte.
-//!
-//! Column widths count characters. Wide and combining characters are not
-//! measured, so a table with East Asian names may be ragged.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
@@ -27,6 +24,8 @@ pub(crate) struct Console<'a> {
     pub(crate) out: &'a mut dyn Write,
     /// Everything else.
     pub(crate) err: &'a mut dyn Write,
+    /// How wide the terminal is that stdout goes to; `None` where it goes elsewhere.
+    pub(crate) columns: Option<usize>,
     /// Colour for stdout.
     pub(crate) out_paint: Paint,
     /// Colour for stderr.
@@ -68,7 +67,7 @@ impl Console<'_> {
         if self.level < LogLevel::Warn {
             return;
         }
-        let label = self.err_paint.yellow("warning");
+        let label = self.err_paint.wrap(Paint::YELLOW, "warning");
         self.tell(&format!("pocketdock: {label}: {}", visible_lines(text)));
     }
 
@@ -81,7 +80,7 @@ impl Console<'_> {
 
     /// Reports a failure and, in a second line, what to do about it.
     pub(crate) fn complain(&mut self, message: &str, hint: Option<&str>) {
-        let label = self.err_paint.red("pocketdock");
+        let label = self.err_paint.wrap(Paint::RED, "pocketdock");
         self.tell(&format!("{label}: {}", visible_lines(message)));
         if let Some(hint) = hint {
             let label = self.err_paint.bold("hint");
@@ -102,7 +101,9 @@ impl Console<'_> {
         write!(self.err, "{}? [y/N] ", visible(question))?;
         self.err.flush()?;
         let mut answer = String::new();
-        self.input.read_line(&mut answer)?;
+        if self.input.read_line(&mut answer)? == 0 {
+            self.tell(""); // What comes next begins a line.
+        }
         Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
     }
 
@@ -117,41 +118,32 @@ impl Console<'_> {
 pub(crate) struct Paint(pub(crate) bool);
 
 impl Paint {
+    pub(crate) const PLAIN: &'static str = "";
+    pub(crate) const BOLD: &'static str = "1";
+    pub(crate) const DIM: &'static str = "2";
+    pub(crate) const RED: &'static str = "31";
+    pub(crate) const GREEN: &'static str = "32";
+    pub(crate) const YELLOW: &'static str = "33";
+
     pub(crate) fn bold(self, text: &str) -> String {
-        self.wrap("1", text)
+        self.wrap(Self::BOLD, text)
     }
 
-    pub(crate) fn red(self, text: &str) -> String {
-        self.wrap("31", text)
-    }
-
-    pub(crate) fn green(self, text: &str) -> String {
-        self.wrap("32", text)
-    }
-
-    pub(crate) fn yellow(self, text: &str) -> String {
-        self.wrap("33", text)
-    }
-
-    pub(crate) fn dim(self, text: &str) -> String {
-        self.wrap("2", text)
-    }
-
-    /// The status words of an engine: green runs, yellow waits, dim is over.
-    pub(crate) fn status(self, word: &str) -> String {
+    /// The status words of an engine: green runs, yellow waits, red is broken, dim is over.
+    pub(crate) fn status(word: &str) -> &'static str {
         match word {
-            "running" => self.green(word),
-            "paused" | "restarting" => self.yellow(word),
-            "dead" => self.red(word),
-            _ => self.dim(word),
+            "running" => Self::GREEN,
+            "paused" | "restarting" => Self::YELLOW,
+            "dead" => Self::RED,
+            _ => Self::DIM,
         }
     }
 
-    fn wrap(self, code: &str, text: &str) -> String {
-        if self.0 {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
+    /// Text in the colour of a code.
+    pub(crate) fn wrap(self, code: &str, text: &str) -> String {
+        match self.0 && code != Self::PLAIN {
+            true => format!("\x1b[{code}m{text}\x1b[0m"),
+            false => text.to_owned(),
         }
     }
 }
@@ -187,84 +179,6 @@ impl ColorChoice {
             Self::Auto => !hints.no_color && (hints.force || (terminal && !hints.dumb)),
         })
     }
-}
-
-/// Rows under headings, columns aligned by padding.
-#[derive(Debug)]
-pub(crate) struct Table {
-    headings: Vec<&'static str>,
-    rows: Vec<Vec<Cell>>,
-}
-
-/// One field of a table: its text, and the text as it is to be shown.
-#[derive(Debug)]
-struct Cell {
-    width: usize,
-    shown: String,
-}
-
-impl Table {
-    pub(crate) fn new(headings: &[&'static str]) -> Self {
-        Self {
-            headings: headings.to_vec(),
-            rows: Vec::new(),
-        }
-    }
-
-    /// Adds a row; `fields` are shown with control characters spelled out.
-    pub(crate) fn row(&mut self, fields: &[&str]) {
-        self.painted_row(fields, |_, text| text.to_owned());
-    }
-
-    /// Adds a row whose fields `paint` may colour, by heading.
-    pub(crate) fn painted_row(&mut self, fields: &[&str], paint: impl Fn(&str, &str) -> String) {
-        let cells = self.headings.iter().zip(fields).map(|(heading, field)| {
-            let text = visible(field);
-            Cell {
-                width: text.chars().count(),
-                shown: paint(heading, &text),
-            }
-        });
-        self.rows.push(cells.collect());
-    }
-
-    /// The whole table; the last column is not padded.
-    pub(crate) fn render(&self, paint: Paint) -> String {
-        let widths = self.widths();
-        let mut text = String::new();
-        let headings = self.headings.iter().map(|heading| Cell {
-            width: heading.chars().count(),
-            shown: paint.bold(heading),
-        });
-        push_row(&mut text, &headings.collect::<Vec<_>>(), &widths);
-        for row in &self.rows {
-            push_row(&mut text, row, &widths);
-        }
-        text
-    }
-
-    fn widths(&self) -> Vec<usize> {
-        let column = |idx: usize, heading: &str| {
-            let cells = self.rows.iter().filter_map(|row| row.get(idx));
-            cells.map(|cell| cell.width).fold(heading.len(), usize::max)
-        };
-        let headings = self.headings.iter().enumerate();
-        headings
-            .map(|(idx, heading)| column(idx, heading))
-            .collect()
-    }
-}
-
-/// Columns stand two spaces apart.
-fn push_row(text: &mut String, row: &[Cell], widths: &[usize]) {
-    let last = row.iter().rposition(|cell| 0 < cell.width).unwrap_or(0);
-    for (idx, (cell, width)) in row.iter().zip(widths).enumerate().take(last + 1) {
-        text.push_str(&cell.shown);
-        if idx < last {
-            text.push_str(&" ".repeat(width - cell.width + 2));
-        }
-    }
-    text.push('\n');
 }
 
 /// `text` with control characters spelled out, newlines and tabs included.
@@ -337,31 +251,6 @@ mod tests {
             assert_eq!(visible(text), want);
         }
         assert_eq!(visible_lines("a\n\tb\x1b"), "a\n\tb\\x1b");
-    }
-
-    #[test]
-    fn columns_line_up_and_lines_do_not_end_in_spaces() {
-        let mut table = Table::new(&["NAME", "STATUS", "PROJECT"]);
-        table.row(&["web", "running", ""]);
-        table.row(&["a-long-name", "exited", "home"]);
-        table.row(&["x\n", "", ""]);
-        let want = "NAME         STATUS   PROJECT\n\
-                    web          running\n\
-                    a-long-name  exited   home\n\
-                    x\\n\n";
-        assert_eq!(table.render(Paint(false)), want);
-    }
-
-    #[test]
-    fn colour_does_not_change_the_widths() {
-        let mut table = Table::new(&["STATUS", "NAME"]);
-        table.painted_row(&["running", "a"], |_, text| Paint(true).status(text));
-        let shown = table.render(Paint(true));
-        assert!(shown.contains("\x1b[32mrunning\x1b[0m  "), "{shown:?}");
-        assert!(
-            shown.contains("\x1b[1mSTATUS\x1b[0m   \x1b[1mNAME"),
-            "{shown:?}"
-        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::commands::commands;
 use crate::program;
 
 fn cases() -> Vec<PathBuf> {
@@ -49,22 +50,8 @@ fn the_program_says_what_the_files_say() {
 /// A command without a golden help page would be a command nobody has read.
 #[test]
 fn every_command_has_its_help_among_the_cases() {
-    let overview = program::run(&["--help"]);
-    let overview = program::text(&overview.stdout);
-    let commands = overview
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1);
-    for line in commands.take_while(|line| !line.is_empty()) {
-        // A summary that is too long goes on in a line that begins with more spaces.
-        let Some(name) = line
-            .strip_prefix("  ")
-            .filter(|rest| !rest.starts_with(' '))
-        else {
-            continue;
-        };
-        let name = name.split(' ').next().unwrap();
-        let case = format!("help-{name}");
+    for command in commands() {
+        let case = format!("help-{}", command.name);
         assert!(
             cases().iter().any(|path| path.ends_with(&case)),
             "no golden case '{case}'"

@@ -16,12 +16,15 @@
 mod support;
 
 mod care;
+mod commands;
 mod engine;
 mod golden;
 mod program;
 mod projects;
+mod rules;
 mod shells;
 mod signals;
 mod streams;
 mod transfer;
 mod values;
+mod world;

@@ -18,7 +18,7 @@ const PRINTING: [&[&str]; 5] = [
 ];
 
 /// The write end of a stream whose read end is closed.
-fn unread() -> Stdio {
+pub(crate) fn unread() -> Stdio {
     let (ours, theirs) = UnixStream::pair().unwrap();
     drop(theirs);
     Stdio::from(OwnedFd::from(ours))

@@ -12,7 +12,8 @@ use pocketdock_core::{
 use crate::args::Args;
 use crate::command::Outcome;
 use crate::failure::{Failure, error_value, hint_for};
-use crate::output::{Console, Paint, Table, visible};
+use crate::output::{Console, Paint, visible};
+use crate::table::Table;
 use crate::values;
 
 use super::connect;
@@ -163,8 +164,8 @@ fn describe(report: &DoctorReport, root: Option<&Path>, paint: Paint) -> String 
     let mut text = facts(&lines, paint);
     for problem in &report.problems {
         let label = match problem.fixed {
-            true => paint.green("fixed"),
-            false => paint.red("problem"),
+            true => paint.wrap(Paint::GREEN, "fixed"),
+            false => paint.wrap(Paint::RED, "problem"),
         };
         text.push_str(&format!("{label}: {}\n", visible(&problem.message)));
         if let Some(hint) = &problem.hint {
@@ -172,10 +173,14 @@ fn describe(report: &DoctorReport, root: Option<&Path>, paint: Paint) -> String 
         }
     }
     for note in &report.notes {
-        text.push_str(&format!("{}: {}\n", paint.dim("note"), visible(note)));
+        text.push_str(&format!(
+            "{}: {}\n",
+            paint.wrap(Paint::DIM, "note"),
+            visible(note)
+        ));
     }
     if report.healthy() {
-        text.push_str(&format!("{}\n", paint.green("healthy")));
+        text.push_str(&format!("{}\n", paint.wrap(Paint::GREEN, "healthy")));
     }
     text
 }
@@ -205,6 +210,9 @@ pub(crate) fn prune(mut args: Args, console: &mut Console<'_>) -> Outcome {
         let names: Vec<_> = found.removed.iter().map(|it| it.name.as_str()).collect();
         let question = format!("remove '{}' with all files", names.join("', '"));
         if !names.is_empty() && !console.confirm(&question)? {
+            if console.globals.json {
+                console.print_json(&pruned_value(&PruneReport::default(), false))?;
+            }
             console.note("nothing was removed");
             return Ok(1);
         }
@@ -238,7 +246,7 @@ fn print_pruned(report: &PruneReport, dry_run: bool, console: &mut Console<'_>) 
             let project = it.project.as_deref().unwrap_or_default();
             table.row(&[&it.name, project, it.reason.as_str()]);
         }
-        let text = table.render(console.out_paint);
+        let text = table.render(console.out_paint, console.columns);
         console.print(&text)?;
     } else if report.failed.is_empty() {
         console.note("there is nothing to remove");

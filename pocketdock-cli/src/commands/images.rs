@@ -9,7 +9,8 @@ use pocketdock_core::{
 use crate::args::Args;
 use crate::command::Outcome;
 use crate::failure::{Failure, usage};
-use crate::output::{Console, Table, visible_lines};
+use crate::output::{Console, Paint, visible_lines};
+use crate::table::Table;
 use crate::values;
 
 use super::connect;
@@ -53,7 +54,7 @@ pub(crate) fn profiles(args: Args, console: &mut Console<'_>) -> Outcome {
             .collect();
         console.print_json(&items.into())?;
     } else {
-        let text = table(&rows).render(console.out_paint);
+        let text = table(&rows).render(console.out_paint, console.columns);
         console.print(&text)?;
     }
     Ok(0)
@@ -80,10 +81,16 @@ fn table(rows: &[(&ProfileInfo, Option<bool>)]) -> Table {
         };
         let network = if profile.network_default { "on" } else { "off" };
         let size = format_size(profile.size_estimate);
-        table.row(&[profile.name, built, network, &size, profile.description]);
+        let fields = [profile.name, built, network, &size, profile.description];
+        table.colored_row(&fields, |heading, text| match (heading, text) {
+            ("BUILT", "yes") => Paint::GREEN,
+            ("BUILT", _) => Paint::DIM,
+            _ => Paint::PLAIN,
+        });
     }
     table
 }
+
 /// `pocketdock build [PROFILE...]` or `pocketdock build --all`
 pub(crate) fn build(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let profiles = wanted_profiles(&mut args)?;

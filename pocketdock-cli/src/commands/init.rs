@@ -14,9 +14,10 @@ use crate::output::{Console, visible};
 pub(crate) fn init(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let name = args.text("--name")?;
     let profile = args.text("--profile")?;
-    let mut paths = args.positionals("PATH")?.into_iter();
-    let path = paths.next().unwrap_or_else(|| ".".to_owned());
+    let mut paths = args.words().into_iter();
+    let path = paths.next().unwrap_or_else(|| ".".into());
     if let Some(more) = paths.next() {
+        let more = visible(&more.to_string_lossy());
         return Err(usage(format!(
             "one PATH is enough, and '{more}' is another"
         )));

@@ -145,6 +145,9 @@ pub(crate) fn shutdown(mut args: Args, console: &mut Console<'_>) -> Outcome {
 
     let question = format!("remove '{}' with all files", names.join("', '"));
     if !yes && !console.confirm(&question)? {
+        if console.globals.json {
+            console.print_json(&summary("removed", Vec::new(), &[]))?;
+        }
         console.note("nothing was removed");
         return Ok(1);
     }
@@ -186,11 +189,13 @@ fn for_each(
     act: impl Fn(&str) -> Result<(), Error>,
 ) -> Outcome {
     let (mut done, mut failed) = (Vec::new(), Vec::new());
+    // A reader that goes away does not keep the rest from being done.
+    let mut printed = Ok(());
     for name in names {
         match act(name) {
             Ok(()) => {
                 if !console.globals.json && !console.globals.quiet {
-                    console.print(&format!("{name}\n"))?;
+                    printed = printed.and_then(|()| console.print(&format!("{name}\n")));
                 }
                 done.push(Value::from(name.as_str()));
             }
@@ -204,6 +209,8 @@ fn for_each(
     }
     if console.globals.json {
         console.print_json(&summary(done_word, done, &failed))?;
+    } else if failed.is_empty() {
+        printed?;
     }
     Ok(u8::from(!failed.is_empty()))
 }

@@ -14,6 +14,7 @@
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use pocketdock_core::container::plan::checked_reference;
 use pocketdock_core::wire::size::format_duration;
 use pocketdock_core::wire::time::Timestamp;
 use pocketdock_core::wire::value::Value;
@@ -23,8 +24,9 @@ use crate::args::Args;
 use crate::command::Outcome;
 use crate::failure::{Failure, usage};
 use crate::interrupt::Interrupts;
-use crate::output::{Console, Table, visible};
+use crate::output::{Console, Paint, visible};
 use crate::printer::{Form, Printer};
+use crate::table::Table;
 use crate::values;
 
 use super::connect;
@@ -119,6 +121,7 @@ impl Query {
 
 /// The instance of a sandbox; `None` if the sandbox has none.
 fn find(name: &str, console: &Console<'_>) -> Result<Option<Instance>, Failure> {
+    checked_reference(name)?;
     // What cannot be a name may be an ID.
     if let Some(instance) = Instance::named(name).ok().filter(Instance::exists) {
         return Ok(Some(instance));
@@ -240,7 +243,7 @@ fn print_history(instances: &[Instance], query: &Query, console: &mut Console<'_
             .collect();
         console.print_json(&values?.into())?;
     } else if !entries.is_empty() {
-        let text = table(&entries).render(console.out_paint);
+        let text = table(&entries).render(console.out_paint, console.columns);
         console.print(&text)?;
     }
     Ok(0)
@@ -261,14 +264,20 @@ fn table(entries: &[(&Instance, HistoryEntry)]) -> Table {
             (Duration::ZERO, false) if entry.exit_code.is_none() => String::new(),
             (taken, false) => format_duration(taken),
         };
-        table.row(&[
+        let fields = [
             &format!("{:.0}", entry.time),
             instance.name(),
             entry.kind.as_str(),
             &exit,
             &duration,
             &shortened(&entry.command.join(" ")),
-        ]);
+        ];
+        table.colored_row(&fields, |heading, text| match (heading, text) {
+            ("EXIT", "0" | "running") => Paint::GREEN,
+            ("EXIT", "unknown") => Paint::YELLOW,
+            ("EXIT", _) => Paint::RED,
+            _ => Paint::PLAIN,
+        });
     }
     table
 }

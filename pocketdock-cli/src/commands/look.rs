@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use pocketdock_core::container::plan::checked_reference;
 use pocketdock_core::wire::size::format_size;
 use pocketdock_core::wire::time::Timestamp;
 use pocketdock_core::wire::value::Value;
@@ -9,7 +10,8 @@ use pocketdock_core::{ContainerInfo, ContainerListItem};
 
 use crate::args::Args;
 use crate::command::Outcome;
-use crate::output::{Console, Paint, Table, visible};
+use crate::output::{Console, Paint, visible};
+use crate::table::Table;
 use crate::values;
 
 use super::{connect, list_filter};
@@ -33,8 +35,11 @@ pub(crate) fn list(mut args: Args, console: &mut Console<'_>) -> Outcome {
             .collect();
         console.print(&names)?;
     } else {
-        let text = table(&items, console.out_paint).render(console.out_paint);
+        let text = table(&items).render(console.out_paint, console.columns);
         console.print(&text)?;
+        if items.is_empty() && console.columns.is_some() {
+            console.note("no sandboxes; 'pocketdock create' makes one");
+        }
     }
     Ok(0)
 }
@@ -52,7 +57,7 @@ fn item_value(item: &ContainerListItem) -> Value {
     ])
 }
 
-fn table(items: &[ContainerListItem], paint: Paint) -> Table {
+fn table(items: &[ContainerListItem]) -> Table {
     let now = Timestamp::from(SystemTime::now());
     let mut table = Table::new(&["NAME", "ID", "STATUS", "IMAGE", "AGE", "PERSIST", "PROJECT"]);
     for item in items {
@@ -69,9 +74,9 @@ fn table(items: &[ContainerListItem], paint: Paint) -> Table {
             persist,
             project,
         ];
-        table.painted_row(&fields, |heading, text| match heading {
-            "STATUS" => paint.status(text),
-            _ => text.to_owned(),
+        table.colored_row(&fields, |heading, text| match heading {
+            "STATUS" => Paint::status(text),
+            _ => Paint::PLAIN,
         });
     }
     table
@@ -95,12 +100,13 @@ fn age(duration: Duration) -> String {
 pub(crate) fn info(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let name = args.positional("CONTAINER")?;
     args.finish()?;
+    checked_reference(&name)?;
 
     let info = connect(console)?.open(&name)?.info()?;
     if console.globals.json {
         console.print_json(&info_value(&info))?;
     } else {
-        let text = describe(&info, console.out_paint);
+        let text = describe(&info, console.out_paint, console.columns);
         console.print(&text)?;
     }
     Ok(0)
@@ -162,12 +168,12 @@ fn rounded(percent: f64) -> f64 {
 }
 
 /// One fact a line; what there is nothing to say about is left out.
-fn describe(info: &ContainerInfo, paint: Paint) -> String {
+fn describe(info: &ContainerInfo, paint: Paint, columns: Option<usize>) -> String {
     let mut text = String::new();
     for (label, fact) in facts(info) {
         let fact = match (label, fact) {
             (_, None) => continue,
-            ("status", Some(fact)) => paint.status(&visible(&fact)),
+            ("status", Some(fact)) => paint.wrap(Paint::status(&fact), &visible(&fact)),
             (_, Some(fact)) => visible(&fact),
         };
         text.push_str(&paint.bold(label));
@@ -185,7 +191,7 @@ fn describe(info: &ContainerInfo, paint: Paint) -> String {
             table.row(&[&process.pid.to_string(), &process.user, &process.command]);
         }
         text.push('\n');
-        text.push_str(&table.render(paint));
+        text.push_str(&table.render(paint, columns));
     }
     text
 }

@@ -1,9 +1,11 @@
 //! What the words of `run` say: where, what and how, checked before the engine is asked anything.
 
+use std::ffi::OsString;
 use std::io::{self, Read};
 use std::time::Duration;
 
 use pocketdock_core::container::exec::DEFAULT_MAX_OUTPUT;
+use pocketdock_core::container::plan::checked_reference;
 use pocketdock_core::{Config, Container, CreateOptions, Error, Exec, Stdin, languages};
 
 use crate::args::{Args, text};
@@ -163,7 +165,8 @@ impl Target {
                 "'{long}' describes a new sandbox: it needs '--image' or '--profile'"
             )));
         }
-        args.positional("CONTAINER").map(Self::Container)
+        let name = args.positional("CONTAINER")?;
+        Ok(Self::Container(checked_reference(&name)?.to_owned()))
     }
 }
 
@@ -182,7 +185,7 @@ impl Command {
         let lang = args.parsed("--lang", language)?;
         let mut words = Vec::new();
         for word in args.tail() {
-            words.push(text(word, "COMMAND")?);
+            words.push(command_text(word)?);
         }
         match (lang, shell) {
             (Some(_), true) => Err(usage("'--lang' and '--shell' can not be used together")),
@@ -198,6 +201,17 @@ impl Command {
             }),
         }
     }
+}
+
+/// A word of a command, which an engine takes as text alone.
+pub(super) fn command_text(word: OsString) -> Result<String, Failure> {
+    text(word, "COMMAND").map_err(|failure| {
+        failure.or_hint(|| {
+            "an engine takes text alone; a shell line can make the bytes: \
+             run box 'ls \"$(printf a\\377)\"'"
+                .to_owned()
+        })
+    })
 }
 
 /// A language that the library knows.

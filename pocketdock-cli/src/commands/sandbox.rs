@@ -2,6 +2,7 @@
 //! one-shot `run`.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 
@@ -10,6 +11,7 @@ use pocketdock_core::{Config, CreateOptions, Device, Port, Tmpfs, Volume};
 
 use crate::args::{Args, malformed};
 use crate::failure::{Failure, usage};
+use crate::output::visible;
 use crate::values;
 
 /// The longest `--env-file`: a kernel takes no larger environment than a few of it.
@@ -54,11 +56,12 @@ pub(super) fn create_options(args: &mut Args, config: &Config) -> Result<CreateO
 /// The environment of `--env-file` and `--env`, later ones winning.
 pub(super) fn environment(args: &mut Args) -> Result<Vec<(String, String)>, Failure> {
     let mut given = Vec::new();
-    for file in args.texts("--env-file")? {
-        let text = env_file(&file)?;
+    for file in args.values("--env-file") {
+        let shown = visible(&file.to_string_lossy());
+        let text = env_file(&file, &shown)?;
         let variables = values::variables(&text).map_err(|line| {
             usage(format!(
-                "malformed line {line} in the --env-file '{file}': expected KEY=VALUE"
+                "malformed line {line} in the --env-file '{shown}': expected KEY=VALUE"
             ))
         })?;
         given.extend(variables);
@@ -71,8 +74,8 @@ pub(super) fn environment(args: &mut Args) -> Result<Vec<(String, String)>, Fail
 }
 
 /// The text of an `--env-file`, which may be a pipe and has to end.
-fn env_file(file: &str) -> Result<String, Failure> {
-    let unreadable = |error| usage(format!("cannot read the --env-file '{file}': {error}"));
+fn env_file(file: &OsStr, shown: &str) -> Result<String, Failure> {
+    let unreadable = |error| usage(format!("cannot read the --env-file '{shown}': {error}"));
     let mut text = String::new();
     let mut source = File::open(file)
         .map_err(unreadable)?
@@ -80,7 +83,7 @@ fn env_file(file: &str) -> Result<String, Failure> {
     source.read_to_string(&mut text).map_err(unreadable)?;
     match source.limit() {
         0 => Err(usage(format!(
-            "the --env-file '{file}' is longer than {}",
+            "the --env-file '{shown}' is longer than {}",
             format_size(ENV_FILE_LEN_MAX)
         ))),
         _ => Ok(text),

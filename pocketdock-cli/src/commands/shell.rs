@@ -3,7 +3,9 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-use crate::args::{Args, text};
+use pocketdock_core::container::plan::checked_reference;
+
+use crate::args::Args;
 use crate::attach::{attach, own_size};
 use crate::command::Outcome;
 use crate::failure::Failure;
@@ -12,6 +14,7 @@ use crate::output::Console;
 use crate::values;
 
 use super::connect;
+use super::plan::command_text;
 
 /// Bash where there is one, else the plain shell.
 const ANY_SHELL: [&str; 3] = [
@@ -27,9 +30,10 @@ pub(crate) fn shell(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let workdir = args.parsed("--workdir", values::directory)?;
     let mut words = Vec::new();
     for word in args.tail() {
-        words.push(text(word, "COMMAND")?);
+        words.push(command_text(word)?);
     }
     args.finish()?;
+    checked_reference(&name)?;
     refuse_pipes()?;
 
     let mut interrupts = Interrupts::watch()?;

@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal, Read, Seek};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use pocketdock_core::container::plan::checked_reference;
+use pocketdock_core::container::plan::{checked_image, checked_reference};
 use pocketdock_core::container::reference::ImageName;
 use pocketdock_core::wire::sha256::Digest;
 use pocketdock_core::wire::size::format_size;
@@ -78,7 +78,7 @@ pub(crate) fn export(mut args: Args, console: &mut Console<'_>) -> Outcome {
 fn wanted_images(args: &mut Args) -> Result<Vec<String>, Failure> {
     let all = args.flag("--all");
     let profiles = args.texts("--profile")?;
-    let images = args.texts("--image")?;
+    let images = args.all_parsed("--image", |name| checked_image(name).map(str::to_owned))?;
     match (all, profiles.is_empty(), images.is_empty()) {
         (false, true, true) => Err(usage("missing '--all', '--profile' or '--image'")),
         (true, true, true) => {
@@ -90,10 +90,7 @@ fn wanted_images(args: &mut Args) -> Result<Vec<String>, Failure> {
             let tags = tags.map(|profile| profile.map(|profile| profile.image_tag.to_owned()));
             Ok(tags.collect::<Result<_, _>>()?)
         }
-        (false, true, false) => match images.iter().find(|image| image.is_empty()) {
-            Some(_) => Err(usage("'--image' wants a name")),
-            None => Ok(images),
-        },
+        (false, true, false) => Ok(images),
         _ => Err(usage(
             "'--all', '--profile' and '--image' exclude each other",
         )),
@@ -195,11 +192,11 @@ fn print_exported(
 
 /// `pocketdock import FILE`
 pub(crate) fn import(mut args: Args, console: &mut Console<'_>) -> Outcome {
-    let file = args.positional("FILE")?;
+    let file = args.word("FILE")?;
     args.finish()?;
-    let images = match file.as_str() {
-        "-" => import_stdin(console)?,
-        path => import_file(Path::new(path), console)?,
+    let images = match file == "-" {
+        true => import_stdin(console)?,
+        false => import_file(Path::new(&file), console)?,
     };
     if console.globals.json {
         console.print_json(&Value::object([("images", images.into())]))?;

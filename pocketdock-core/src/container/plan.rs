@@ -339,9 +339,22 @@ pub fn checked_reference(reference: &str) -> Result<&str> {
     }
 }
 
-fn checked_image(image: &str) -> Result<&str> {
+/// Whether `image` can be the name or the ID of an image; the engine says whether there is one.
+///
+/// ```
+/// use pocketdock_core::container::plan::checked_image;
+///
+/// assert_eq!(checked_image("debian:trixie-slim")?, "debian:trixie-slim");
+/// assert!(checked_image("../info").is_err());
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::InvalidArgument`] if it has a character that no name has, or an empty part.
+pub fn checked_image(image: &str) -> Result<&str> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-/:@".contains(&byte);
-    // The engine says what else is wrong with it, but it has to be asked about the right thing.
+    // Whatever else is wrong with it: the engine has to be asked about the right thing.
     let mut parts = image.split('/');
     let is_path = parts.all(|part| !matches!(part, "" | "." | ".."));
     if is_path && image.bytes().all(known) && !image.starts_with(['-', ':']) {

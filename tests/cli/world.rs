@@ -1,0 +1,179 @@
+//! A healthy engine with three sandboxes in it, for what a command says when all is well.
+//!
+//! `box` runs, `web` has ended and `job` is paused. Times are long ago, so that an age is the same
+//! number of days for years; a test that prints one replaces it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::program;
+use crate::support::fake_engine::{FakeEngine, Reply};
+use crate::support::request::Request;
+use crate::support::scratch::Scratch;
+
+/// The IDs of the sandboxes, and of what is made.
+const IDS: [(&str, &str, &str); 3] = [
+    (
+        "box",
+        "running",
+        "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
+    ),
+    (
+        "web",
+        "exited",
+        "ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d",
+    ),
+    (
+        "job",
+        "paused",
+        "7902699be42c8a8e46fbbb4501726517e86b22c56a189f7625a6da49081b2451",
+    ),
+];
+
+const IMAGE_ID: &str = "sha256:4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce";
+
+/// An archive of images: one without a member, which is enough for an engine that does not look.
+const ARCHIVE: &[u8] = &[0; 1024];
+
+/// The engine.
+pub(crate) fn world() -> FakeEngine {
+    FakeEngine::route(answer)
+}
+
+/// A directory that is a project, with an archive and a file in it.
+pub(crate) fn project() -> Scratch {
+    let dir = Scratch::new();
+    dir.write(".pocketdock/pocketdock.yaml", b"project_name: demo\n");
+    dir.write("images.tar", ARCHIVE);
+    dir.write("note.txt", b"hello\n");
+    dir
+}
+
+/// The program in a project, with its state in there too.
+pub(crate) fn inside(dir: &Scratch) -> Command {
+    let mut command = program::pocketdock();
+    command
+        .current_dir(dir.path())
+        .env("XDG_STATE_HOME", dir.join("state"));
+    command
+}
+
+/// Runs it in a project against an engine.
+pub(crate) fn run_in(dir: &Scratch, socket: &Path, words: &[&str]) -> Output {
+    let mut command = inside(dir);
+    command.env("POCKETDOCK_SOCKET", socket).args(words);
+    command.output().expect("start pocketdock")
+}
+
+fn answer(request: &Request) -> Reply {
+    let parts: Vec<_> = request.path.split('/').skip(1).collect();
+    match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["_ping"]) => Reply::ping("1.41", None),
+        ("GET", ["info"]) => Reply::json(200, r#"{"SecurityOptions":["name=rootless"]}"#),
+        ("GET", ["version"]) => Reply::json(200, r#"{"Version":"20.10.24"}"#),
+        ("GET", ["containers", "json"]) => Reply::json(200, &list()),
+        ("POST", ["containers", "create"]) => {
+            let id = IDS[0].2;
+            Reply::json(201, &format!(r#"{{"Id":"{id}","Warnings":[]}}"#))
+        }
+        ("GET", ["containers", name, "json"]) => match find(name) {
+            Some(sandbox) => Reply::json(200, &inspected(sandbox)),
+            None => missing(name),
+        },
+        ("GET", ["containers", _, "stats"]) => Reply::json(200, STATS),
+        ("GET", ["containers", _, "top"]) => Reply::json(200, TOP),
+        ("POST", ["containers", _, "exec"]) => Reply::json(201, r#"{"Id":"e"}"#),
+        ("POST", ["containers", _, "wait"]) => Reply::json(200, r#"{"StatusCode":0}"#),
+        ("POST", ["containers", _, _]) | ("DELETE", ["containers", _]) => Reply::empty(204),
+        ("POST", ["exec", _, "start"]) => Reply::hijacked(101).frame(1, b"hello\n"),
+        ("GET", ["exec", _, "json"]) => {
+            Reply::json(200, r#"{"ID":"e","Running":false,"ExitCode":0,"Pid":4711}"#)
+        }
+        _ => of_images(request, &parts),
+    }
+}
+
+fn of_images(request: &Request, parts: &[&str]) -> Reply {
+    match (request.method.as_str(), parts) {
+        ("GET", ["images", "json"]) => Reply::json(200, IMAGES),
+        ("GET", ["images", "get"]) => Reply::sized(200, "application/x-tar", ARCHIVE),
+        ("POST", ["images", "load"]) => Reply::json(200, r#"{"stream":"Loaded image: tools:1\n"}"#),
+        // minimal-python is built, dev is not.
+        ("GET", ["images", name @ .., "json"]) if name.concat().contains("minimal-python") => {
+            Reply::json(200, &format!(r#"{{"Id":"{IMAGE_ID}","Config":{{}}}}"#))
+        }
+        ("GET", ["images", "tools:1" | IMAGE_ID, "json"]) => {
+            Reply::json(200, &format!(r#"{{"Id":"{IMAGE_ID}","Config":{{}}}}"#))
+        }
+        ("GET", ["images", IMAGE_ID, "history"]) => Reply::json(200, "[]"),
+        ("GET", ["images", ..]) => Reply::json(404, r#"{"message":"No such image"}"#),
+        ("POST", ["build"]) => {
+            let id = format!(
+                r#"{{"stream":"Step 1/1 : FROM scratch\n"}}
+                {{"aux":{{"ID":"{IMAGE_ID}"}}}}"#
+            );
+            Reply::json(200, &id)
+        }
+        ("POST", ["commit"]) => Reply::json(201, &format!(r#"{{"Id":"{IMAGE_ID}"}}"#)),
+        ("POST", ["images", ..]) => Reply::empty(201),
+        ("DELETE", ["images", ..]) => Reply::json(200, "[]"),
+        _ => Reply::json(404, r#"{"message":"page not found"}"#),
+    }
+}
+
+fn missing(name: &str) -> Reply {
+    Reply::json(
+        404,
+        &format!(r#"{{"message":"No such container: {name}"}}"#),
+    )
+}
+
+type Sandbox = &'static (&'static str, &'static str, &'static str);
+
+fn find(name: &str) -> Option<Sandbox> {
+    IDS.iter().find(|(own, _, id)| *own == name || *id == name)
+}
+
+fn list() -> String {
+    let items = IDS.iter().map(|(name, status, id)| {
+        format!(
+            r#"{{"Id":"{id}","Names":["/{name}"],"Image":"localhost/tools:1","Created":1700000000,
+                "State":"{status}","Labels":{}}}"#,
+            labels(name)
+        )
+    });
+    format!("[{}]", items.collect::<Vec<_>>().join(","))
+}
+
+fn labels(name: &str) -> String {
+    let persist = name == "web";
+    format!(
+        r#"{{"pocketdock.managed":"true","pocketdock.instance":"{name}",
+            "pocketdock.persist":"{persist}","pocketdock.project":"demo"}}"#
+    )
+}
+
+fn inspected((name, status, id): Sandbox) -> String {
+    let running = *status != "exited";
+    format!(
+        r#"{{"Id":"{id}","Name":"/{name}","Created":"2023-11-14T22:13:20Z","Image":"{IMAGE_ID}",
+            "State":{{"Status":"{status}","Running":{running},"Paused":{},"ExitCode":0,
+              "StartedAt":"2023-11-14T22:13:21Z","FinishedAt":"2023-11-14T22:14:00Z"}},
+            "Config":{{"Image":"localhost/tools:1","Labels":{}}},
+            "HostConfig":{{"PidsLimit":1024,"Memory":67108864,"NetworkMode":"none"}},
+            "NetworkSettings":{{"Ports":{{"80/tcp":[{{"HostIp":"127.0.0.1","HostPort":"8080"}}]}}}}}}"#,
+        *status == "paused",
+        labels(name),
+    )
+}
+
+const STATS: &str = r#"{"pids_stats":{"current":2},"cpu_stats":{"cpu_usage":{"total_usage":57434561},
+    "system_cpu_usage":2649910000000,"online_cpus":2},"memory_stats":{"usage":2740224,
+    "stats":{"inactive_file":323584},"limit":67108864}}"#;
+
+const TOP: &str = r#"{"Titles":["UID","PID","PPID","C","STIME","TTY","TIME","CMD"],"Processes":[
+    ["root","6646","6626","4","20:08","?","00:00:00","/sbin/docker-init -- sleep 600"],
+    ["root","6675","6646","0","20:08","?","00:00:00","sleep 600"]]}"#;
+
+const IMAGES: &str = r#"[{"Id":"sha256:1","RepoTags":["localhost/tools:1","tools:latest"]},
+    {"Id":"sha256:2","RepoTags":["<none>:<none>"]},{"Id":"sha256:3","RepoTags":null}]"#;
