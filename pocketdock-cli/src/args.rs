@@ -11,9 +11,9 @@
 //! it understands out of [`Args`]; [`Args::finish`] refuses what is left, so an
 //! option that is in the table can not be ignored in silence.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::vec::IntoIter;
 
 use pocketdock_core::wire::nearest::nearest;
 
@@ -47,7 +47,7 @@ pub(crate) struct Grammar<'t> {
 #[derive(Debug, Default)]
 pub(crate) struct Args {
     options: Vec<(&'static Opt, OsString)>,
-    positionals: VecDeque<OsString>,
+    positionals: Vec<OsString>,
     tail: Vec<OsString>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) enum Place {
 /// Sorts `words` into `args`, which has those before the wrong one if there is a wrong one.
 pub(crate) fn lex(
     args: &mut Args,
-    words: &mut impl Iterator<Item = OsString>,
+    words: &mut IntoIter<OsString>,
     grammar: &Grammar<'_>,
 ) -> Result<Option<Place>, Failure> {
     let mut options_ended = false;
@@ -81,7 +81,7 @@ pub(crate) fn lex(
                 break;
             }
             last = Some(Place::Positional(args.positionals.len()));
-            args.positionals.push_back(word);
+            args.positionals.push(word);
         } else if bytes == b"--" {
             options_ended = true;
             if args.starts_tail(grammar.tail) {
@@ -172,21 +172,21 @@ impl Args {
 
     /// The same as it was typed, which need not be text: a path.
     pub(crate) fn word(&mut self, name: &str) -> Result<OsString, Failure> {
-        let word = self.positionals.pop_front();
-        word.ok_or_else(|| usage(format!("missing {name}")))
+        match self.positionals.is_empty() {
+            false => Ok(self.positionals.remove(0)),
+            true => Err(usage(format!("missing {name}"))),
+        }
     }
 
     /// All positionals that are left, none at all being fine.
     pub(crate) fn positionals(&mut self, name: &str) -> Result<Vec<String>, Failure> {
-        std::mem::take(&mut self.positionals)
-            .into_iter()
-            .map(|word| text(word, name))
-            .collect()
+        let words = self.words().into_iter();
+        words.map(|word| text(word, name)).collect()
     }
 
     /// The same as they were typed.
     pub(crate) fn words(&mut self) -> Vec<OsString> {
-        std::mem::take(&mut self.positionals).into()
+        std::mem::take(&mut self.positionals)
     }
 
     /// What follows the positionals, word for word.
@@ -222,7 +222,7 @@ impl Args {
     fn take_long(
         &mut self,
         word: &[u8],
-        words: &mut impl Iterator<Item = OsString>,
+        words: &mut IntoIter<OsString>,
         grammar: &Grammar<'_>,
     ) -> Result<Place, Failure> {
         let mut halves = word.splitn(2, |&byte| byte == b'=');
@@ -245,7 +245,7 @@ impl Args {
     fn take_cluster(
         &mut self,
         cluster: &[u8],
-        words: &mut impl Iterator<Item = OsString>,
+        words: &mut IntoIter<OsString>,
         grammar: &Grammar<'_>,
     ) -> Result<Place, Failure> {
         let mut left = cluster;
@@ -334,7 +334,7 @@ pub(crate) fn text(word: OsString, name: &str) -> Result<String, Failure> {
     })
 }
 
-fn next_value(words: &mut impl Iterator<Item = OsString>, name: &str) -> Result<OsString, Failure> {
+fn next_value(words: &mut IntoIter<OsString>, name: &str) -> Result<OsString, Failure> {
     words
         .next()
         .ok_or_else(|| usage(format!("option '{name}' needs a value")))
@@ -356,14 +356,15 @@ mod tests {
             .map(|group| group.options)
             .chain([GLOBAL_OPTIONS])
             .collect();
-        let mut iter = words.iter().map(OsString::from);
+        let words: Vec<_> = words.iter().map(OsString::from).collect();
+        let mut iter = words.into_iter();
         let mut args = Args::default();
         let grammar = Grammar {
             options: &options,
             tail,
         };
         let lexed = lex(&mut args, &mut iter, &grammar);
-        (lexed.map(|_| args), iter.count())
+        (lexed.map(|_| args), iter.len())
     }
 
     fn lexed(line: &str, tail: Tail) -> Args {
@@ -478,9 +479,9 @@ mod tests {
             tail: Tail::None,
         };
         let mut args = Args::default();
-        lex(&mut args, &mut [bytes()].into_iter(), &grammar).unwrap();
+        lex(&mut args, &mut vec![bytes()].into_iter(), &grammar).unwrap();
         assert_eq!(args.value("--name").unwrap().as_bytes(), b"\xff");
-        lex(&mut args, &mut [bytes()].into_iter(), &grammar).unwrap();
+        lex(&mut args, &mut vec![bytes()].into_iter(), &grammar).unwrap();
         assert!(args.text("--name").is_err());
     }
 
@@ -541,7 +542,7 @@ mod tests {
         words.iter().map(|word| word.to_str().unwrap()).collect()
     }
 
-    fn is_subsequence(part: &VecDeque<OsString>, whole: &[&str]) -> bool {
+    fn is_subsequence(part: &[OsString], whole: &[&str]) -> bool {
         let mut whole = whole.iter();
         part.iter().all(|word| whole.any(|other| word == other))
     }

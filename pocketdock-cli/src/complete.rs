@@ -37,14 +37,18 @@ const FILES: &str = "/";
 
 /// The candidates, a line each.
 #[derive(Debug, Default)]
-struct Answer(String);
+struct Answer {
+    lines: String,
+    /// What is named already, of operands that are named once.
+    given: Vec<OsString>,
+}
 
 /// Answers what may stand at the last of `words`.
 pub(crate) fn answer(words: &[OsString]) -> String {
     let mut answer = Answer::default();
     // Of a line that can not be meant nothing is known.
     let _unknown = complete(words, &mut answer);
-    answer.0
+    answer.lines
 }
 
 fn complete(words: &[OsString], answer: &mut Answer) -> Option<()> {
@@ -52,12 +56,12 @@ fn complete(words: &[OsString], answer: &mut Answer) -> Option<()> {
     let begins_option = typed.as_bytes().starts_with(b"-");
     // A word in the place of the typed one shows what that is: where an option is possible and
     // wanted, an option.
-    let probe = OsString::from(if begins_option { "--help" } else { "x" });
+    let probe = if begins_option { "--help" } else { "x" };
     let leading = [LEADING_OPTIONS, GLOBAL_OPTIONS];
-    let (mut args, place) = look(before, probe.clone(), &leading, Tail::Now)?;
+    let (mut args, place) = look(before, probe, &leading, Tail::Now)?;
     let socket = args.value("--socket").map(PathBuf::from);
     if place != Place::Tail {
-        return at(place, &args, typed, &leading, &[], socket, answer);
+        return at(place, &mut args, typed, &leading, &[], socket, answer);
     }
     let rest = args.tail();
     let (name, rest) = rest.split_first()?;
@@ -69,13 +73,13 @@ fn complete(words: &[OsString], answer: &mut Answer) -> Option<()> {
         return before.is_empty().then(|| answer.commands());
     }
     let command = Command::find(name.to_str()?)?;
-    let options: Vec<_> = command.groups.iter().map(|group| group.options).collect();
-    let options = [options.as_slice(), &[GLOBAL_OPTIONS]].concat();
+    let mut options: Vec<_> = command.groups.iter().map(|group| group.options).collect();
+    options.push(GLOBAL_OPTIONS);
     let (mut args, place) = look(before, probe, &options, command.tail)?;
     let socket = args.value("--socket").map(PathBuf::from).or(socket);
     at(
         place,
-        &args,
+        &mut args,
         typed,
         &options,
         command.operands,
@@ -86,12 +90,14 @@ fn complete(words: &[OsString], answer: &mut Answer) -> Option<()> {
 
 fn look(
     before: &[OsString],
-    probe: OsString,
+    probe: &str,
     options: &[&'static [Opt]],
     tail: Tail,
 ) -> Option<(Args, Place)> {
     let mut args = Args::default();
-    let mut words = before.iter().cloned().chain([probe]);
+    let mut words = before.to_vec();
+    words.push(probe.into());
+    let mut words = words.into_iter();
     let place = lex(&mut args, &mut words, &Grammar { options, tail }).ok()??;
     Some((args, place))
 }
@@ -99,7 +105,7 @@ fn look(
 /// Adds what may stand at a place.
 fn at(
     place: Place,
-    args: &Args,
+    args: &mut Args,
     typed: &OsString,
     options: &[&'static [Opt]],
     operands: &[Operand],
@@ -130,6 +136,9 @@ fn at(
             let operand = operands
                 .get(idx)
                 .or(operands.last().filter(|it| it.repeats()))?;
+            if operand.repeats() {
+                answer.given = args.words();
+            }
             answer.values(operand.word(), "", asked)
         }
         Place::Tail => None, // A command of the sandbox, and what is in there is not known here.
@@ -148,8 +157,9 @@ fn ask(socket: Option<PathBuf>) -> Option<Engine> {
 impl Answer {
     /// A word with a control character in it could not be told from two.
     fn add(&mut self, word: &str, what: &str) -> Option<()> {
-        if !word.contains(char::is_control) {
-            let _infallible = writeln!(self.0, "{word}\t{}", visible(what));
+        let is_given = self.given.iter().any(|given| given == word);
+        if !is_given && !word.contains(char::is_control) {
+            let _infallible = writeln!(self.lines, "{word}\t{}", visible(what));
         }
         Some(())
     }
@@ -208,8 +218,8 @@ impl Answer {
             }
             // On the host: a file, a directory, a socket, the first half of a volume or device.
             name if name.starts_with("HOST") || matches!(name, "FILE" | "PATH") => {
-                self.0.push_str(FILES);
-                self.0.push('\n');
+                self.lines.push_str(FILES);
+                self.lines.push('\n');
                 Some(())
             }
             _ => None,
@@ -291,12 +301,20 @@ mod tests {
         let profiles: Vec<_> = list_profiles().iter().map(|profile| profile.name).collect();
         for line in [
             "build ",
-            "build dev ",
             "create --profile ",
             "export --profile dev --profile ",
         ] {
             assert_eq!(candidates(line), profiles, "{line:?}");
         }
+    }
+
+    #[test]
+    fn what_is_named_already_is_not_offered_again() {
+        let left = candidates("build dev agent ");
+        assert_eq!(
+            left,
+            ["minimal-python", "minimal-node", "minimal-bun", "embedded"]
+        );
     }
 
     #[test]

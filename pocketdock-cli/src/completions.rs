@@ -99,7 +99,7 @@ function __pocketdock_complete
     set -e words[1]
     for line in ($program --complete $words "$word" 2>/dev/null)
         if test "$line" = /
-            set -l option (string match -r -- '^-[^=]*=' "$word")
+            set -l option (string match -r -- '^-[^=]*=' "$word"; or echo)
             for path in (__fish_complete_path (string replace -- "$option" '' "$word"))
                 echo -- $option$path
             end

@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::vec::IntoIter;
 
 use pocketdock_core::wire::nearest::nearest;
 
@@ -99,7 +100,7 @@ pub(crate) fn with_help_hint(failure: Failure, command: Option<&Command>) -> Fai
 
 fn read_command(
     command: &'static Command,
-    words: &mut impl Iterator<Item = OsString>,
+    words: &mut IntoIter<OsString>,
     globals: &mut Globals,
 ) -> Result<Request, Failure> {
     let mut options: Vec<&'static [Opt]> = command.groups.iter().map(|g| g.options).collect();
@@ -117,10 +118,7 @@ fn read_command(
 }
 
 /// `pocketdock help [COMMAND]`
-fn help(
-    words: &mut impl Iterator<Item = OsString>,
-    globals: &mut Globals,
-) -> Result<Request, Failure> {
+fn help(words: &mut IntoIter<OsString>, globals: &mut Globals) -> Result<Request, Failure> {
     let grammar = Grammar {
         options: &[GLOBAL_OPTIONS],
         tail: Tail::None,
@@ -156,7 +154,7 @@ impl Globals {
     fn read(
         &mut self,
         args: &mut Args,
-        words: &mut impl Iterator<Item = OsString>,
+        words: &mut IntoIter<OsString>,
         grammar: &Grammar<'_>,
     ) -> Result<Option<Request>, Failure> {
         let lexed = lex(args, words, grammar);

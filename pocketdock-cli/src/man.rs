@@ -12,6 +12,7 @@ use crate::help::{description, spelling, usage_line};
 /// The page as roff.
 pub(crate) fn page() -> String {
     let mut text = HEAD.replace("@VERSION@", env!("CARGO_PKG_VERSION"));
+    text = text.replace("@DATE@", DATE);
     text.push_str(".SH OPTIONS\n");
     push_options(&mut text, GLOBAL_OPTIONS.iter());
     text.push_str(".SH COMMANDS\n");
@@ -23,7 +24,13 @@ pub(crate) fn page() -> String {
     text
 }
 
-const HEAD: &str = r#".TH POCKETDOCK 1 "" "pocketdock @VERSION@"
+/// When what the page says has changed last.
+const DATE: &str = "2026-11-25";
+
+/// Bytes of a line, which a checker of manual pages has an opinion on.
+const LINE_LEN_MAX: usize = 80;
+
+const HEAD: &str = r#".TH POCKETDOCK 1 @DATE@ "pocketdock @VERSION@"
 .SH NAME
 pocketdock \- offline code sandboxes on Podman or Docker
 .SH SYNOPSIS
@@ -40,7 +47,7 @@ fn push_command(text: &mut String, command: &Command) {
         let _infallible = writeln!(text, ".nf\n{}\n.fi", escape(&usage_line(command, form)));
     }
     for paragraph in command.about {
-        let _infallible = writeln!(text, ".PP\n{}", escape(paragraph));
+        let _infallible = writeln!(text, ".PP\n{}", filled(paragraph));
     }
     push_options(text, command.options());
     for example in command.examples {
@@ -56,7 +63,7 @@ fn push_options<'o>(text: &mut String, options: impl Iterator<Item = &'o Opt>) {
             text,
             ".TP\n.B {}\n{}",
             escape(spelling.trim_start()),
-            escape(&description(opt))
+            filled(&description(opt))
         );
     }
 }
@@ -64,8 +71,26 @@ fn push_options<'o>(text: &mut String, options: impl Iterator<Item = &'o Opt>) {
 fn push_pairs(text: &mut String, title: &str, pairs: &[(&str, &str)]) {
     let _infallible = writeln!(text, ".SH {title}");
     for (left, right) in pairs {
-        let _infallible = writeln!(text, ".TP\n.B {}\n{}", escape(left), escape(right));
+        let _infallible = writeln!(text, ".TP\n.B {}\n{}", escape(left), filled(right));
     }
+}
+
+/// Words that a formatter fills into lines, in lines of ours.
+fn filled(words: &str) -> String {
+    let (mut text, mut len) = (String::new(), 0);
+    for word in words.split_whitespace() {
+        let mut word = escape(word);
+        let fits = len + 1 + word.len() <= LINE_LEN_MAX;
+        if 0 < len && fits {
+            word.insert(0, ' ');
+        } else if 0 < len {
+            text.push('\n');
+            len = 0;
+        }
+        len += word.len();
+        text.push_str(&word);
+    }
+    text
 }
 
 /// `\&` is a zero-width character that keeps a line from being a request.
@@ -86,6 +111,17 @@ mod tests {
         assert_eq!(escape(".TH x"), "\\&.TH x");
         assert_eq!(escape("'a\\b"), "\\&'a\\eb");
         assert_eq!(escape("--all"), "\\-\\-all");
+    }
+
+    #[test]
+    fn no_line_begins_as_a_request() {
+        let text = filled(&"word .TH 'x ".repeat(40));
+        for line in text.lines() {
+            assert!(
+                line.len() <= LINE_LEN_MAX && !line.starts_with(['.', '\'']),
+                "{line}"
+            );
+        }
     }
 
     #[test]

@@ -136,7 +136,10 @@ impl Printer {
             }
             (Form::Raw, LogLine::Note(note)) => {
                 self.flush(console)?;
-                console.warn(&visible(note));
+                let words = note
+                    .strip_prefix('[')
+                    .and_then(|note| note.strip_suffix(']'));
+                console.warn(&visible(words.unwrap_or(note)));
             }
             (Form::Array | Form::Lines, line) => self.add_json(&line_value(log, line)),
             (Form::Raw, _) => {}

@@ -116,19 +116,25 @@ fn fit(widths: &mut [usize], headings: &[&str], columns: usize) -> bool {
         let Some(surplus) = total.checked_sub(columns).filter(|surplus| 0 < *surplus) else {
             return true;
         };
-        let narrowest = |idx: usize| {
-            let heading = headings.get(idx).map_or(0, |heading| heading.len());
-            heading.max(WIDTH_MIN)
-        };
-        let mut others: Vec<_> = widths.iter_mut().enumerate().skip(1).collect();
-        others.retain(|(idx, width)| narrowest(*idx) < **width);
-        others.sort_by_key(|(_, width)| std::cmp::Reverse(**width));
-        let second = others.get(1).map_or(0, |(_, width)| **width);
-        let Some((idx, widest)) = others.into_iter().next() else {
+        // Those that can give, the widest at last.
+        let (mut widest, mut second) = (None, 0);
+        for (width, heading) in widths.iter_mut().zip(headings).skip(1) {
+            let narrowest = heading.len().max(WIDTH_MIN);
+            let before = widest
+                .as_ref()
+                .map_or(0, |(width, _): &(&mut usize, _)| **width);
+            if narrowest < *width && before < *width {
+                second = before;
+                widest = Some((width, narrowest));
+            } else if narrowest < *width {
+                second = second.max(*width);
+            }
+        }
+        let Some((widest, narrowest)) = widest else {
             return false;
         };
         // Down to the second widest at once, then both by turns.
-        let goal = narrowest(idx).max(widest.saturating_sub(surplus));
+        let goal = narrowest.max(widest.saturating_sub(surplus));
         *widest = goal.max(second.min(*widest - 1));
     }
 }

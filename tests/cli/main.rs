@@ -25,6 +25,7 @@ mod rules;
 mod shells;
 mod signals;
 mod streams;
+mod terminals;
 mod transfer;
 mod values;
 mod world;

@@ -37,3 +37,10 @@ pub(crate) fn code(output: &Output) -> i32 {
 pub(crate) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("pocketdock prints text")
 }
+
+/// Runs it with the engine named by a variable, so that the words are all a test gives.
+pub(crate) fn run_with_socket(socket: &Path, words: &[&str]) -> Output {
+    let mut command = pocketdock();
+    command.env("POCKETDOCK_SOCKET", socket).args(words);
+    command.output().expect("start pocketdock")
+}

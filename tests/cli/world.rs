@@ -1,7 +1,6 @@
 //! A healthy engine with three sandboxes in it, for what a command says when all is well.
 //!
-//! `box` runs, `web` has ended and `job` is paused. Times are long ago, so that an age is the same
-//! number of days for years; a test that prints one replaces it.
+//! `box` runs, `web` has ended and `job` is paused. All were made at [`CREATED`].
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -30,6 +29,9 @@ const IDS: [(&str, &str, &str); 3] = [
     ),
 ];
 
+/// When they were made, in seconds since 1970: 2023-11-14T22:13:20Z.
+pub(crate) const CREATED: u64 = 1_700_000_000;
+
 const IMAGE_ID: &str = "sha256:4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce";
 
 /// An archive of images: one without a member, which is enough for an engine that does not look.
@@ -48,6 +50,34 @@ pub(crate) fn project() -> Scratch {
     dir.write("note.txt", b"hello\n");
     dir
 }
+
+/// The same where three commands were run in `box`.
+pub(crate) fn project_with_history() -> Scratch {
+    let dir = project();
+    let write = |name: &str, text: &str| {
+        dir.write(
+            &format!(".pocketdock/instances/box/{name}"),
+            text.as_bytes(),
+        );
+    };
+    write("instance.json", INSTANCE);
+    write("history.jsonl", HISTORY);
+    let first = "2026-11-25T22:15:55.752625Z stdout F hello\n\
+                 2026-11-25T22:15:55.752754Z stderr F oops\n";
+    write("logs/run-20261125T221555.606297Z-3c88.log", first);
+    let second = "2026-11-25T22:15:56.978592Z stdout F in the background\n";
+    write("logs/detach-20261125T221555.834139Z-bb9c.log", second);
+    let third = "[the command timed out after 500ms]\n";
+    write("logs/run-20261125T221556.043986Z-2546.log", third);
+    dir
+}
+
+const INSTANCE: &str = r#"{"name":"box","id":"4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945","image":"localhost/tools:1","profile":null,"project":"demo","created_at":"2023-11-14T22:13:20Z","socket":"/run/podman/podman.sock","command_line":["pocketdock","create","--name","box","--image","localhost/tools:1"],"kept":true,"maker":null}"#;
+
+const HISTORY: &str = r#"{"ts":"2026-11-25T22:15:55.606297837Z","type":"run","id":"e1","command":["echo hello; echo oops >&2; exit 3"],"exit_code":3,"duration_ms":199,"timed_out":false,"truncated":false,"log":"run-20261125T221555.606297Z-3c88.log"}
+{"ts":"2026-11-25T22:15:55.834139758Z","type":"detach","id":"e2","command":["python3","-c","print('in the background')\u001b[2J"],"exit_code":0,"duration_ms":61187,"timed_out":false,"truncated":false,"log":"detach-20261125T221555.834139Z-bb9c.log"}
+{"ts":"2026-11-25T22:15:56.043986648Z","type":"run","id":"e3","command":["sleep","5"],"exit_code":124,"duration_ms":500,"timed_out":true,"truncated":false,"log":"run-20261125T221556.043986Z-2546.log"}
+"#;
 
 /// The program in a project, with its state in there too.
 pub(crate) fn inside(dir: &Scratch) -> Command {
@@ -68,7 +98,10 @@ pub(crate) fn run_in(dir: &Scratch, socket: &Path, words: &[&str]) -> Output {
 fn answer(request: &Request) -> Reply {
     let parts: Vec<_> = request.path.split('/').skip(1).collect();
     match (request.method.as_str(), parts.as_slice()) {
-        ("GET", ["_ping"]) => Reply::ping("1.41", None),
+        ("GET", ["_ping"]) => Reply::raw(
+            "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.24 (linux)\r\n\
+             Content-Length: 2\r\n\r\nOK",
+        ),
         ("GET", ["info"]) => Reply::json(200, r#"{"SecurityOptions":["name=rootless"]}"#),
         ("GET", ["version"]) => Reply::json(200, r#"{"Version":"20.10.24"}"#),
         ("GET", ["containers", "json"]) => Reply::json(200, &list()),
@@ -137,7 +170,7 @@ fn find(name: &str) -> Option<Sandbox> {
 fn list() -> String {
     let items = IDS.iter().map(|(name, status, id)| {
         format!(
-            r#"{{"Id":"{id}","Names":["/{name}"],"Image":"localhost/tools:1","Created":1700000000,
+            r#"{{"Id":"{id}","Names":["/{name}"],"Image":"localhost/tools:1","Created":{CREATED},
                 "State":"{status}","Labels":{}}}"#,
             labels(name)
         )
@@ -171,9 +204,8 @@ const STATS: &str = r#"{"pids_stats":{"current":2},"cpu_stats":{"cpu_usage":{"to
     "system_cpu_usage":2649910000000,"online_cpus":2},"memory_stats":{"usage":2740224,
     "stats":{"inactive_file":323584},"limit":67108864}}"#;
 
-const TOP: &str = r#"{"Titles":["UID","PID","PPID","C","STIME","TTY","TIME","CMD"],"Processes":[
-    ["root","6646","6626","4","20:08","?","00:00:00","/sbin/docker-init -- sleep 600"],
-    ["root","6675","6646","0","20:08","?","00:00:00","sleep 600"]]}"#;
+const TOP: &str = r#"{"Titles":["PID","USER","COMMAND"],"Processes":[
+    ["6646","root","/sbin/docker-init -- sleep infinity"],["6675","root","sleep infinity"]]}"#;
 
 const IMAGES: &str = r#"[{"Id":"sha256:1","RepoTags":["localhost/tools:1","tools:latest"]},
     {"Id":"sha256:2","RepoTags":["<none>:<none>"]},{"Id":"sha256:3","RepoTags":null}]"#;

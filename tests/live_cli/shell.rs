@@ -1,117 +1,21 @@
-//! `shell` on a real terminal, which `terminal.py` opens: std can not, and python3 is there
-//! wherever these tests run.
-
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+//! `shell` on a real terminal.
 
 use crate::live::{Live, Sandbox, live};
-
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::terminal::Screen;
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const CTRL_Z: &str = "\x1a";
 const ESCAPE: &str = "\x1b";
 
-/// The program on a terminal of its own.
-struct Screen {
-    terminal: Child,
-    seen: Arc<(Mutex<String>, Condvar)>,
-    reader: Option<JoinHandle<()>>,
-    /// How much of what was seen has been waited for.
-    used: usize,
-}
-
-impl Screen {
-    /// `pocketdock shell WORDS...` on a terminal of 31 lines of 97 characters.
-    fn open(live: &Live, words: &[&str]) -> Self {
-        let program = live.pocketdock(&[&["shell"], words].concat());
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/live_cli/terminal.py");
-        let mut terminal = Command::new("python3");
-        terminal.args([script, "31", "97"]);
-        terminal.arg(program.get_program()).args(program.get_args());
-        terminal.env("TERM", "xterm");
-        let mut terminal = terminal
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python3, which opens the terminal");
-        let mut stdout = terminal.stdout.take().unwrap();
-        let seen = Arc::new((Mutex::new(String::new()), Condvar::new()));
-        let shared = Arc::clone(&seen);
-        let reader = thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..n]);
-                shared.0.lock().unwrap().push_str(&text);
-                shared.1.notify_all();
-            }
-        });
-        Self {
-            terminal,
-            seen,
-            reader: Some(reader),
-            used: 0,
-        }
-    }
-
-    fn tell(&mut self, command: &str) {
-        let stdin = self.terminal.stdin.as_mut().unwrap();
-        writeln!(stdin, "{command}").unwrap();
-    }
-
-    fn press(&mut self, keys: &str) {
-        let hex: String = keys.bytes().map(|byte| format!("{byte:02x}")).collect();
-        self.tell(&format!("keys {hex}"));
-    }
-
-    /// Types a line.
-    fn enter(&mut self, line: &str) {
-        self.press(&format!("{line}\r"));
-    }
-
-    /// Waits until this appears behind what was waited for before.
-    fn expect(&mut self, wanted: &str) {
-        let began = Instant::now();
-        let mut seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(at) = seen[self.used..].find(wanted) {
-                self.used += at + wanted.len();
-                return;
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "no {wanted:?} in {:?}",
-                &seen[self.used..]
-            );
-            let tick = Duration::from_millis(200);
-            seen = self.seen.1.wait_timeout(seen, tick).unwrap().0;
-        }
-    }
-
-    /// Waits for the end of the program, which has this code and restores the terminal.
-    fn ends_with(mut self, code: i32) {
-        self.expect(&format!("\n[code {code}, modes same]\n"));
-        assert!(self.terminal.wait().unwrap().success());
-        self.reader.take().unwrap().join().unwrap();
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        // After a failure only: else it has ended.
-        let _ = self.terminal.kill();
-        let _ = self.terminal.wait();
-    }
+/// `pocketdock shell WORDS...` on a terminal of 31 lines of 97 characters.
+fn open(live: &Live, words: &[&str]) -> Screen {
+    Screen::open(&live.pocketdock(&[&["shell"], words].concat()), 31, 97)
 }
 
 /// A shell whose prompt was seen.
 fn opened(live: &Live, sandbox: &Sandbox<'_>) -> Screen {
-    let mut screen = Screen::open(live, &[&sandbox.name]);
+    let mut screen = open(live, &[&sandbox.name]);
     screen.expect("# ");
     screen
 }
@@ -204,8 +108,8 @@ fn a_sandbox_that_goes_away_restores_the_terminal() {
     let screen = opened(&live, &sandbox);
     live.run(&["stop", &sandbox.name]);
     screen.ends_with(137);
-    Screen::open(&live, &[&sandbox.name]).ends_with(125);
-    Screen::open(&live, &["no-such-sandbox"]).ends_with(125);
+    open(&live, &[&sandbox.name]).ends_with(125);
+    open(&live, &["no-such-sandbox"]).ends_with(125);
 }
 
 #[test]
@@ -213,12 +117,12 @@ fn another_program_gets_the_terminal() {
     let Some(live) = live() else { return };
     let sandbox = live.sandbox();
     let name = sandbox.name.as_str();
-    let mut screen = Screen::open(
+    let mut screen = open(
         &live,
         &[name, "-w", "/etc", "--", "sh", "-c", "pwd; tty; exit 9"],
     );
     screen.expect("/etc\r\n/dev/pts/");
     screen.ends_with(9);
-    Screen::open(&live, &[name, "--", "no-such-program"]).ends_with(127);
-    Screen::open(&live, &[name, "-u", "no-such-user"]).ends_with(126);
+    open(&live, &[name, "--", "no-such-program"]).ends_with(127);
+    open(&live, &[name, "-u", "no-such-user"]).ends_with(126);
 }

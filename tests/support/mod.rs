@@ -29,4 +29,5 @@ pub mod request;
 pub mod rng;
 pub mod scratch;
 pub mod signals;
+pub mod terminal;
 pub mod tree;

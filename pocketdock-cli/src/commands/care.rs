@@ -149,8 +149,10 @@ fn describe(report: &DoctorReport, root: Option<&Path>, paint: Paint) -> String 
             Some(false) => ", as root",
             None => "",
         };
-        let (kind, version, api) = (engine.kind, &engine.version, api_version(engine));
-        lines.push(("engine", format!("{kind} {version}, API {api}{rights}")));
+        // Its version is empty if it does not say.
+        let name = format!("{} {}", engine.kind, engine.version);
+        let (name, api) = (name.trim_end(), api_version(engine));
+        lines.push(("engine", format!("{name}, API {api}{rights}")));
         lines.push(("socket", path_text(&engine.socket)));
     }
     let project = root.map_or("none here".to_owned(), |root| {

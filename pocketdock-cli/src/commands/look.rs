@@ -206,7 +206,7 @@ fn facts(info: &ContainerInfo) -> [(&'static str, Option<String>); 15] {
         ("status", Some(info.status.clone())),
         ("exit code", info.exit_code.map(|code| code.to_string())),
         ("uptime", info.uptime.map(age)),
-        ("created", info.created_at.map(|at| at.to_string())),
+        ("created", info.created_at.map(|at| format!("{at:.0}"))),
         ("image", Some(info.image.clone())),
         ("profile", info.profile.clone()),
         ("project", info.project.clone()),

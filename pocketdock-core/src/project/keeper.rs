@@ -214,7 +214,7 @@ impl Record for Kept {
 fn unusual_end(result: &ExecResult) -> Option<String> {
     match result.end {
         End::TimedOut => {
-            let limit = format_duration(result.duration);
+            let limit = format_duration(Duration::from_millis(result.duration_ms()));
             Some(format!("the command timed out after {limit}"))
         }
         End::OomKilled => Some("the command ran out of memory and was killed".to_owned()),
