@@ -31,8 +31,9 @@ ENGINES=(docker podman)
 RUST_VERSION_MIN=1.85
 # A command and the Debian package that has it.
 TOOLS=(
-    awk:mawk bsdtar:libarchive-tools curl:curl debootstrap:debootstrap git:git ip:iproute2
-    iptables:iptables ps:procps python3:python3 tar:tar
+    awk:mawk bsdtar:libarchive-tools curl:curl debootstrap:debootstrap fish:fish git:git
+    groff:groff-base ip:iproute2 iptables:iptables man:man-db mandoc:mandoc ps:procps python3:python3
+    tar:tar zsh:zsh
     catatonit:catatonit conmon:conmon dockerd:docker.io netavark:netavark podman:podman runc:runc
 )
 

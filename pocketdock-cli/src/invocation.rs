@@ -127,13 +127,13 @@ fn help(words: &mut IntoIter<OsString>, globals: &mut Globals) -> Result<Request
     if let Some(request) = globals.read(&mut args, words, &grammar)? {
         return Ok(request);
     }
-    let command = match args.positional("COMMAND") {
-        Ok(name) if name == "help" => None,
-        Ok(name) => Some(find(&name)?),
-        Err(_) => None,
-    };
-    args.finish()?;
-    Ok(Request::Help(command))
+    let names = args.positionals("COMMAND")?;
+    match names.as_slice() {
+        [] => Ok(Request::Help(None)),
+        [name] if name == "help" => Ok(Request::Help(None)),
+        [name] => Ok(Request::Help(Some(find(name)?))),
+        [_, more, ..] => Err(usage(format!("unexpected argument '{}'", visible(more)))),
+    }
 }
 
 fn find(name: &str) -> Result<&'static Command, Failure> {

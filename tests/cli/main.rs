@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod care;
 mod commands;
 mod engine;
