@@ -1,6 +1,7 @@
 //! Golden cases: `golden/NAME/args` holds one word a line; `stdout`, `stderr` and `code` hold what
 //! must come of it, byte for byte. Where there is a file `engine`, a healthy engine answers and the
-//! working directory is a project with a history; times, paths and ages are replaced. `POCKETDOCK_BLESS=1` rewrites them: read the difference.
+//! working directory is a project with a history; times, paths and ages are replaced.
+//! `POCKETDOCK_BLESS=1` rewrites them: read the difference.
 
 use std::fs;
 use std::path::{Path, PathBuf};

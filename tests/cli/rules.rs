@@ -652,11 +652,19 @@ fn verbose_is_one_line_an_exchange() {
     }
 }
 
+/// A name, options, variables, and whether there is colour.
+pub(crate) type ColorCase = (
+    &'static str,
+    &'static [&'static str],
+    &'static [(&'static str, &'static str)],
+    bool,
+);
+
 #[test]
 fn colour_is_where_it_is_wanted() {
     let dir = project();
     #[rustfmt::skip] // one case per line
-    let cases: [(&str, &[&str], &[(&str, &str)], bool); 9] = [
+    let cases: [ColorCase; 9] = [
         ("no terminal",             &[],                    &[],                                            false),
         ("asked for",               &["--color", "always"], &[],                                            true),
         ("asked for, NO_COLOR",     &["--color", "always"], &[("NO_COLOR", "1")],                           true),

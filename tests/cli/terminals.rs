@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::rules::{ROWS, Without};
+use crate::rules::{ColorCase, ROWS, Without};
 use crate::support::fake_engine::{FakeEngine, Reply};
 use crate::support::scratch::Scratch;
 use crate::support::terminal::Screen;
@@ -96,7 +96,7 @@ fn help_ends_its_lines_where_the_terminal_does() {
 fn colour_is_for_terminals_that_have_it() {
     let (dir, engine) = (project(), world());
     #[rustfmt::skip] // one case per line
-    let cases: [(&str, &[&str], &[(&str, &str)], bool); 5] = [
+    let cases: [ColorCase; 5] = [
         ("a terminal",  &[],                    &[],                    true),
         ("NO_COLOR",    &[],                    &[("NO_COLOR", "1")],   false),
         ("dumb",        &[],                    &[("TERM", "dumb")],    false),

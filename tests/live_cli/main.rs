@@ -16,12 +16,15 @@
 mod support;
 
 mod care;
+#[path = "../cli/commands.rs"]
+mod commands;
 mod detach;
 mod files;
 mod life;
 mod live;
 mod output;
 mod projects;
+mod rules;
 mod run;
 mod shell;
 mod signals;
