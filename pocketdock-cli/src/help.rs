@@ -168,10 +168,9 @@ impl Page {
 
     /// A left side too long for its column gets a line of its own.
     fn pair(&mut self, left: &str, right: &str, at: usize) {
-        let at = if self.width < NARROW {
-            RIGHT_IF_NARROW
-        } else {
-            at
+        let (left, at) = match self.width < NARROW {
+            true => (left.trim_start(), RIGHT_IF_NARROW),
+            false => (left, at),
         };
         if left.len() + 4 <= at {
             let _infallible = write!(self.text, "  {left:<width$}", width = at - 2);

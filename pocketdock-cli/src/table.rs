@@ -79,7 +79,7 @@ impl Table {
         text
     }
 
-    /// A line for each field, an empty one between rows.
+    /// A line for each field that says something, an empty one between rows.
     fn stacked(&self, paint: Paint) -> String {
         let widest = self.headings.iter().map(|heading| heading.len()).max();
         let widths = [widest.unwrap_or_default(), usize::MAX];
@@ -88,7 +88,8 @@ impl Table {
             if 0 < idx {
                 text.push('\n');
             }
-            for (heading, cell) in self.headings.iter().zip(row) {
+            let fields = self.headings.iter().zip(row);
+            for (heading, cell) in fields.filter(|(_, cell)| !cell.text.is_empty()) {
                 let cells = [(*heading, Paint::BOLD), (cell.text.as_str(), cell.color)];
                 push_row(&mut text, cells.into_iter(), &widths, paint);
             }
@@ -236,16 +237,12 @@ mod tests {
         assert_eq!(table().render(Paint(false), Some(43)), want);
         let want = "NAME     web\n\
                     STATUS   running\n\
-                    IMAGE    localhost/tools:1\n\
-                    PROJECT\n\n\
+                    IMAGE    localhost/tools:1\n\n\
                     NAME     a-long-name\n\
                     STATUS   exited\n\
                     IMAGE    debian:trixie-slim\n\
                     PROJECT  home\n\n\
-                    NAME     x\\n\n\
-                    STATUS\n\
-                    IMAGE\n\
-                    PROJECT\n";
+                    NAME     x\\n\n";
         for columns in [0, 1, 20, 42] {
             assert_eq!(
                 table().render(Paint(false), Some(columns)),

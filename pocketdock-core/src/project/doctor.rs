@@ -232,13 +232,14 @@ impl Doctor {
     }
 
     fn images(&mut self, engine: &Engine) {
-        for profile in list_profiles() {
-            if let Ok(false) = engine.image_exists(profile.image_tag) {
-                let name = profile.name;
-                let how = format!("'pocketdock build {name}' builds it");
-                let note = format!("the image of the profile '{name}' is not there; {how}");
-                self.report.notes.push(note);
-            }
+        let is_missing = |tag: &str| matches!(engine.image_exists(tag), Ok(false));
+        let profiles = list_profiles().iter();
+        let missing = profiles.filter(|profile| is_missing(profile.image_tag));
+        let names: Vec<_> = missing.map(|profile| profile.name).collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            let note = format!("not built: {names}; 'pocketdock build NAME' builds one");
+            self.report.notes.push(note);
         }
     }
 
