@@ -140,12 +140,7 @@ impl Args {
         long: &str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Failure> {
-        let mut last = None;
-        for value in self.texts(long)? {
-            let parsed = parse(&value).map_err(|why| malformed(&value, long, why.into()));
-            last = Some(parsed?);
-        }
-        Ok(last)
+        Ok(self.all_parsed(long, parse)?.pop())
     }
 
     /// All values of an option, read by `parse`.
@@ -154,10 +149,14 @@ impl Args {
         long: &str,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Result<Vec<T>, Failure> {
-        self.texts(long)?
-            .iter()
-            .map(|value| parse(value).map_err(|why| malformed(value, long, why.into())))
-            .collect()
+        let mut parsed = Vec::new();
+        for value in &self.texts(long)? {
+            match parse(value) {
+                Ok(value) => parsed.push(value),
+                Err(why) => return Err(malformed(value, long, why.into())),
+            }
+        }
+        Ok(parsed)
     }
 
     /// Whether an option was given, without taking it.

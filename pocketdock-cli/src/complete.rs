@@ -9,8 +9,9 @@
 //! Whoever asks picks those that fit what is typed. The words before are read by the lexer that
 //! reads a command line, so what it takes for an option's value is completed as one.
 //!
-//! Somebody waits at a keyboard: an engine is given a second, and one that does not answer, like
-//! anything else that goes wrong, is no candidates and no message.
+//! Somebody waits at a keyboard: an engine is given two seconds, which is what one takes that its
+//! socket starts. One that does not answer is no candidates and no message, like anything else that
+//! goes wrong.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -30,7 +31,7 @@ use crate::output::visible;
 pub(crate) const QUESTION: &str = "--complete";
 
 /// How long an engine may take for each of the two answers that are needed.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stands for file names.
 const FILES: &str = "/";

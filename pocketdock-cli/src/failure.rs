@@ -155,7 +155,9 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
         Error::ContainerNotRunning { container, .. } => {
             format!("'pocketdock resume {container}' starts it")
         }
-        Error::NotManaged { .. } => "pocketdock acts only on sandboxes that it has made".to_owned(),
+        Error::NotManaged { .. } => {
+            "pocketdock acts on those that it has made; 'pocketdock list' shows them".to_owned()
+        }
         Error::NameInUse { name } => {
             format!("choose another name, or remove it with 'pocketdock shutdown {name}'")
         }

@@ -613,6 +613,27 @@ fn a_reader_that_is_gone_ends_every_command_quietly() {
 }
 
 #[test]
+fn what_is_to_be_done_is_done_though_nobody_reads_of_it() {
+    for words in [&["stop"][..], &["resume"], &["shutdown", "--yes"]] {
+        let (dir, engine) = (project(), world());
+        let mut command = inside(&dir);
+        command.env("POCKETDOCK_SOCKET", engine.socket());
+        command.args(words).args(["box", "web", "job"]);
+        let output = command.stdout(crate::streams::unread()).output().unwrap();
+        let seen = (code(&output), text(&output.stderr));
+        assert_eq!(seen, (0, ""), "{words:?} {output:?}");
+        let requests = engine.requests();
+        for name in ["box", "web", "job"] {
+            let path = format!("/containers/{name}");
+            let is_asked = requests
+                .iter()
+                .any(|request| request.path.starts_with(&path));
+            assert!(is_asked, "{words:?} {name}");
+        }
+    }
+}
+
+#[test]
 fn verbose_is_one_line_an_exchange() {
     for row in ROWS.iter().filter(|row| row.json != Says::Elsewhere) {
         let (dir, engine) = (project(), world());

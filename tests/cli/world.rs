@@ -105,6 +105,18 @@ fn answer(request: &Request) -> Reply {
         ("GET", ["info"]) => Reply::json(200, r#"{"SecurityOptions":["name=rootless"]}"#),
         ("GET", ["version"]) => Reply::json(200, r#"{"Version":"20.10.24"}"#),
         ("GET", ["containers", "json"]) => Reply::json(200, &list()),
+        ("POST", ["containers", "create"]) if request.text().contains("missing:1") => {
+            Reply::json(404, r#"{"message":"No such image: missing:1"}"#)
+        }
+        ("POST", ["containers", "create"]) if request.param("name") == Some("taken") => {
+            let message = r#"{"message":"Conflict. The container name \"/taken\" is already in use by container 4e07."}"#;
+            Reply::json(409, message)
+        }
+        ("GET", ["containers", "foreign", "json"]) => Reply::json(200, FOREIGN),
+        ("POST", ["containers", id, "exec"]) if *id == IDS[1].2 => Reply::json(
+            409,
+            &format!(r#"{{"message":"Container {id} is not running"}}"#),
+        ),
         ("POST", ["containers", "create"]) => {
             let id = IDS[0].2;
             Reply::json(201, &format!(r#"{{"Id":"{id}","Warnings":[]}}"#))
@@ -199,6 +211,10 @@ fn inspected((name, status, id): Sandbox) -> String {
         labels(name),
     )
 }
+
+/// Somebody else's.
+const FOREIGN: &str = r#"{"Id":"4e07","Name":"/foreign","State":{"Status":"running","Running":true},
+    "Config":{"Image":"x","Labels":{}},"HostConfig":{}}"#;
 
 const STATS: &str = r#"{"pids_stats":{"current":2},"cpu_stats":{"cpu_usage":{"total_usage":57434561},
     "system_cpu_usage":2649910000000,"online_cpus":2},"memory_stats":{"usage":2740224,

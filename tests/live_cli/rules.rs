@@ -4,7 +4,10 @@
 //! The commands come from the table, so one that is added and not known here fails. What needs no
 //! engine, or none that works, is in `tests/cli/rules.rs`.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Output, Stdio};
 
@@ -124,4 +127,35 @@ fn a_reader_that_is_gone_ends_every_command_quietly() {
         let said = text(&output.stderr);
         assert!(!said.contains("pocketdock: "), "{command} {said}");
     });
+}
+
+#[test]
+fn paths_that_are_no_text_go_in_and_come_out() {
+    let Some(live) = live() else { return };
+    let (sandbox, dir) = (live.sandbox(), Scratch::new());
+    let bytes = OsStr::from_bytes(b"a\xffb");
+    let run = |words: &[&OsStr]| {
+        let mut program = live.pocketdock(&[]);
+        let output = program
+            .args(words)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(code(&output), 0, "{words:?} {output:?}");
+    };
+    let [push, pull, tmp, tree] = ["push", "pull", "/tmp/", "/tmp/tree"].map(OsStr::new);
+    let name = OsStr::new(&sandbox.name);
+    // As an argument, and as a name in what is copied.
+    fs::write(dir.path().join(bytes), "by name").unwrap();
+    fs::create_dir(dir.join("tree")).unwrap();
+    fs::write(dir.join("tree").join(bytes), "in a tree").unwrap();
+    run(&[push, name, bytes, tmp]);
+    run(&[push, name, OsStr::new("tree"), tmp]);
+    let listed = sandbox.run(&["ls /tmp/a* /tmp/tree | od -An -tx1 | tr -d ' \\n'"]);
+    let hex = "61ff62";
+    assert_eq!(text(&listed.stdout).matches(hex).count(), 2, "{listed:?}");
+    fs::remove_file(dir.path().join(bytes)).unwrap();
+    run(&[pull, name, tree, bytes]);
+    let back = fs::read(dir.path().join(bytes).join(bytes)).unwrap();
+    assert_eq!(back, b"in a tree");
 }
