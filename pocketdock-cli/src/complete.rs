@@ -42,6 +42,8 @@ struct Answer {
     lines: String,
     /// What is named already, of operands that are named once.
     given: Vec<OsString>,
+    /// What the line says of the engine.
+    socket: Option<PathBuf>,
 }
 
 /// Answers what may stand at the last of `words`.
@@ -60,9 +62,9 @@ fn complete(words: &[OsString], answer: &mut Answer) -> Option<()> {
     let probe = if begins_option { "--help" } else { "x" };
     let leading = [LEADING_OPTIONS, GLOBAL_OPTIONS];
     let (mut args, place) = look(before, probe, &leading, Tail::Now)?;
-    let socket = args.value("--socket").map(PathBuf::from);
+    answer.socket = args.value("--socket").map(PathBuf::from);
     if place != Place::Tail {
-        return at(place, &mut args, typed, &leading, &[], socket, answer);
+        return at(place, args, typed, &leading, &[], answer);
     }
     let rest = args.tail();
     let (name, rest) = rest.split_first()?;
@@ -77,18 +79,13 @@ fn complete(words: &[OsString], answer: &mut Answer) -> Option<()> {
     let mut options: Vec<_> = command.groups.iter().map(|group| group.options).collect();
     options.push(GLOBAL_OPTIONS);
     let (mut args, place) = look(before, probe, &options, command.tail)?;
-    let socket = args.value("--socket").map(PathBuf::from).or(socket);
-    at(
-        place,
-        &mut args,
-        typed,
-        &options,
-        command.operands,
-        socket,
-        answer,
-    )
+    if let Some(socket) = args.value("--socket") {
+        answer.socket = Some(socket.into());
+    }
+    at(place, args, typed, &options, command.operands, answer)
 }
 
+/// Reads the words and tells what the probe behind them is.
 fn look(
     before: &[OsString],
     probe: &str,
@@ -106,28 +103,24 @@ fn look(
 /// Adds what may stand at a place.
 fn at(
     place: Place,
-    args: &mut Args,
+    mut args: Args,
     typed: &OsString,
     options: &[&'static [Opt]],
     operands: &[Operand],
-    socket: Option<PathBuf>,
     answer: &mut Answer,
 ) -> Option<()> {
-    let asked = || ask(socket);
+    let mut all = options.iter().copied().flatten();
     match place {
-        Place::Value(opt) => answer.values(opt.value, "", asked),
+        Place::Value(opt) => answer.values(opt.value, ""),
         Place::Option => match typed.to_str()?.split_once('=') {
             Some((long, _)) => {
-                let mut all = options.iter().copied().flatten();
                 let opt = all.find(|opt| opt.long == long)?;
-                answer.values(opt.value, &format!("{long}="), asked)
+                answer.values(opt.value, &format!("{long}="))
             }
             None => {
-                let all = options.iter().copied().flatten();
                 // The one that was put there is not given.
-                let is_free =
-                    |opt: &&Opt| opt.repeats || opt.long == "--help" || !args.has(opt.long);
-                for opt in all.filter(is_free) {
+                let is_given = |long: &str| long != "--help" && args.has(long);
+                for opt in all.filter(|opt| opt.repeats || !is_given(opt.long)) {
                     answer.add(opt.long, opt.help);
                 }
                 Some(())
@@ -140,19 +133,10 @@ fn at(
             if operand.repeats() {
                 answer.given = args.words();
             }
-            answer.values(operand.word(), "", asked)
+            answer.values(operand.word(), "")
         }
         Place::Tail => None, // A command of the sandbox, and what is in there is not known here.
     }
-}
-
-/// The engine that the command would use.
-fn ask(socket: Option<PathBuf>) -> Option<Engine> {
-    let mut options = EngineOptions::new().timeout(PATIENCE);
-    if let Some(socket) = socket {
-        options = options.socket(&socket);
-    }
-    options.connect().ok()
 }
 
 impl Answer {
@@ -180,12 +164,7 @@ impl Answer {
 
     /// Adds the words for a value or an operand by the name that help gives it; `before` stands
     /// before each.
-    fn values(
-        &mut self,
-        name: &str,
-        before: &str,
-        engine: impl FnOnce() -> Option<Engine>,
-    ) -> Option<()> {
+    fn values(&mut self, name: &str, before: &str) -> Option<()> {
         match name {
             "WHEN" => self.all(before, &["auto", "always", "never"]),
             "SHELL" => self.all(before, &SHELLS),
@@ -199,24 +178,13 @@ impl Answer {
                 Some(())
             }
             "CONTAINER" => {
-                for item in engine()?.list(&ListFilter::new()).ok()? {
+                for item in self.engine()?.list(&ListFilter::new()).ok()? {
                     let what = format!("{}, {}", item.status, item.image);
                     self.add(&format!("{before}{}", item.name), &what);
                 }
                 Some(())
             }
-            "IMAGE" => {
-                for image in images::list(engine()?.client()).ok()? {
-                    let tags = image.array_at(&["RepoTags"]).unwrap_or_default();
-                    for tag in tags.iter().filter_map(|tag| tag.as_str()) {
-                        // An image that has lost its name.
-                        if tag != "<none>:<none>" {
-                            self.add(&format!("{before}{tag}"), "");
-                        }
-                    }
-                }
-                Some(())
-            }
+            "IMAGE" => self.images(before),
             // On the host: a file, a directory, a socket, the first half of a volume or device.
             name if name.starts_with("HOST") || matches!(name, "FILE" | "PATH") => {
                 self.lines.push_str(FILES);
@@ -225,6 +193,28 @@ impl Answer {
             }
             _ => None,
         }
+    }
+
+    fn images(&mut self, before: &str) -> Option<()> {
+        for image in images::list(self.engine()?.client()).ok()? {
+            let tags = image.array_at(&["RepoTags"]).unwrap_or_default();
+            for tag in tags.iter().filter_map(|tag| tag.as_str()) {
+                // An image that has lost its name.
+                if tag != "<none>:<none>" {
+                    self.add(&format!("{before}{tag}"), "");
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The engine that the command would use.
+    fn engine(&self) -> Option<Engine> {
+        let mut options = EngineOptions::new().timeout(PATIENCE);
+        if let Some(socket) = &self.socket {
+            options = options.socket(socket);
+        }
+        options.connect().ok()
     }
 }
 

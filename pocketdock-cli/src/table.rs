@@ -112,32 +112,20 @@ impl Table {
 
 /// Narrows the widest columns but the first until all have room; whether they have.
 fn fit(widths: &mut [usize], headings: &[&str], columns: usize) -> bool {
-    loop {
-        let total = widths.iter().fold(0, |sum, width| sum + width + GAP) - GAP;
-        let Some(surplus) = total.checked_sub(columns).filter(|surplus| 0 < *surplus) else {
-            return true;
-        };
-        // Those that can give, the widest at last.
-        let (mut widest, mut second) = (None, 0);
-        for (width, heading) in widths.iter_mut().zip(headings).skip(1) {
+    let total = widths.iter().fold(0, |sum, width| sum + width + GAP);
+    let surplus = total.saturating_sub(columns + GAP);
+    for _ in 0..surplus {
+        let can_give = |(width, heading): &(&mut usize, &&str)| {
             let narrowest = heading.len().max(WIDTH_MIN);
-            let before = widest
-                .as_ref()
-                .map_or(0, |(width, _): &(&mut usize, _)| **width);
-            if narrowest < *width && before < *width {
-                second = before;
-                widest = Some((width, narrowest));
-            } else if narrowest < *width {
-                second = second.max(*width);
-            }
-        }
-        let Some((widest, narrowest)) = widest else {
+            narrowest < **width
+        };
+        let others = widths.iter_mut().zip(headings).skip(1).filter(can_give);
+        let Some((widest, _)) = others.max_by_key(|(width, _)| **width) else {
             return false;
         };
-        // Down to the second widest at once, then both by turns.
-        let goal = narrowest.max(widest.saturating_sub(surplus));
-        *widest = goal.max(second.min(*widest - 1));
+        *widest -= 1;
     }
+    true
 }
 
 /// Fields with their colours, up to the last that says something.
