@@ -323,7 +323,7 @@ fn a_flood_is_cut_at_the_limit_and_the_command_goes_on() {
         .len();
     assert!((900_000..1_100_000).contains(&log_len), "{log_len}");
     let dropped = 50_000_000 - shown.stdout.len();
-    let note = format!("[truncated: {dropped} bytes dropped]");
+    let note = format!("truncated: {dropped} bytes dropped");
     assert!(
         text(&shown.stderr).contains(&note),
         "{:?}",
