@@ -1135,3 +1135,37 @@ pub(crate) const FIRST_STEPS: &[Example] = &[
     example("create --name box", "make a sandbox from it"),
     example("run box 'echo hello'", "run something in it"),
 ];
+
+/// What docker and podman call it, and what it is called here.
+pub(crate) const NAMES_ELSEWHERE: &[(&str, &str)] = &[
+    ("commit", "snapshot"),
+    ("cp", "push"),
+    ("delete", "shutdown"),
+    ("exec", "run"),
+    ("images", "profiles"),
+    ("inspect", "info"),
+    ("kill", "stop"),
+    ("load", "import"),
+    ("ls", "list"),
+    ("ps", "list"),
+    ("restart", "reboot"),
+    ("rm", "shutdown"),
+    ("save", "export"),
+    ("start", "resume"),
+    ("stats", "info"),
+    ("top", "info"),
+    ("unpause", "resume"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_elsewhere_lead_to_commands_and_are_none() {
+        for (elsewhere, here) in NAMES_ELSEWHERE {
+            assert!(Command::find(elsewhere).is_none(), "{elsewhere}");
+            assert!(Command::find(here).is_some(), "{here}");
+        }
+    }
+}

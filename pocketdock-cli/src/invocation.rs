@@ -12,7 +12,7 @@ use std::vec::IntoIter;
 use pocketdock_core::wire::nearest::nearest;
 
 use crate::args::{Args, Grammar, Tail, lex, text};
-use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, Opt};
+use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, NAMES_ELSEWHERE, Opt};
 use crate::completions::{self, Shell};
 use crate::failure::{Failure, usage};
 use crate::output::{ColorChoice, color_choice, visible};
@@ -138,7 +138,12 @@ fn help(words: &mut IntoIter<OsString>, globals: &mut Globals) -> Result<Request
 
 fn find(name: &str) -> Result<&'static Command, Failure> {
     Command::find(name).ok_or_else(|| {
-        let hint = match nearest(name, COMMANDS.iter().map(|command| command.name)) {
+        let elsewhere = NAMES_ELSEWHERE.iter().find(|(other, _)| *other == name);
+        let known = match elsewhere {
+            Some((_, here)) => Some(*here),
+            None => nearest(name, COMMANDS.iter().map(|command| command.name)),
+        };
+        let hint = match known {
             Some(known) => format!("did you mean '{known}'?"),
             None => "'pocketdock --help' lists the commands".to_owned(),
         };
