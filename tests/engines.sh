@@ -9,8 +9,10 @@
 # engine of this machine, its containers and its networks are never touched. Also a library:
 # `source` it and call the functions.
 #
-# Needs root, and the packages tests/run.sh installs. Written for Docker 20.10 and Podman 4.3. Not
-# done here: rootless engines, and images (tests/base-images.sh).
+# Needs root, and the packages tests/run.sh installs. Written for Docker 20.10 to 28 and Podman 4.3 to
+# 5.8. ENGINE_TREE in the environment is a tree of tests/trees.sh to run the engines of, instead of
+# this machine's, and ENGINE_USER a user for Podman to run as, without root. Not done here: images
+# (tests/base-images.sh).
 set -euo pipefail
 
 READY_WITHIN_S=60
@@ -47,13 +49,25 @@ docker_rules() { # ADD_OR_DELETE NUMBER
     iptables -w "$verb" FORWARD -o "$bridge" -j ACCEPT
 }
 
+# What stands before the command of an engine: whose root and whose rights it is to have.
+read_prefix() { # DIR
+    ENGINE_PREFIX=()
+    if [ -n "${ENGINE_TREE-}" ]; then
+        ENGINE_PREFIX+=(bash "$(realpath "${BASH_SOURCE[0]%/*}")/trees.sh" enter "$ENGINE_TREE")
+    fi
+    if [ -n "${ENGINE_USER-}" ]; then
+        ENGINE_PREFIX+=(setpriv --reuid "$ENGINE_USER" --regid "$ENGINE_USER" --init-groups
+            env "HOME=$1/home" "XDG_RUNTIME_DIR=$1/runtime" "USER=$ENGINE_USER")
+    fi
+}
+
 start_docker() { # DIR
     local dir=$1 number
     number=$(cat "$dir/network")
     docker_rules -I "$number" || say "no iptables: Docker containers will have no network"
     # The configuration of this machine's own engine must not be read, hence the empty file.
     echo '{}' >"$dir/docker.json"
-    setsid nohup dockerd --config-file "$dir/docker.json" --host "unix://$dir/docker.sock" \
+    setsid nohup "${ENGINE_PREFIX[@]}" dockerd --config-file "$dir/docker.json" --host "unix://$dir/docker.sock" \
         --data-root "$dir/docker/data" --exec-root "$dir/docker/exec" \
         --pidfile "$dir/docker/dockerd.pid" \
         --bridge "pdtest$number" --iptables=false --ip6tables=false \
@@ -106,13 +120,18 @@ CONF
 start_podman() { # DIR
     local dir=$1
     write_podman_configuration "$dir"
+    if [ -n "${ENGINE_USER-}" ]; then
+        mkdir -p "$dir/home" "$dir/runtime"
+        chmod 700 "$dir/runtime"
+        chown -R "$ENGINE_USER:" "$dir"
+    fi
     # Started in a directory of its own, because conmon leaves a file `oom` where its Podman was
     # started. The last two variables are for newer Podmans: no word on cgroups v1, no nftables.
     env --chdir="$dir/podman" CONTAINERS_CONF="$dir/podman/containers.conf" \
         CONTAINERS_STORAGE_CONF="$dir/podman/storage.conf" \
         CONTAINERS_REGISTRIES_CONF="$dir/podman/registries.conf" \
         PODMAN_IGNORE_CGROUPSV1_WARNING=1 NETAVARK_FW=iptables \
-        setsid nohup podman --root "$dir/podman/root" --runroot "$dir/podman/run" \
+        setsid nohup "${ENGINE_PREFIX[@]}" podman --root "$dir/podman/root" --runroot "$dir/podman/run" \
         --tmpdir "$dir/podman/tmp" system service --time=0 "unix://$dir/podman.sock" \
         </dev/null >"$dir/podman.log" 2>&1 &
     echo $! >"$dir/podman.pid"
@@ -130,18 +149,20 @@ wait_ready() { # DIR ENGINE
     done
 }
 
-start_engines() { # DIR
+start_engines() { # DIR [ENGINE...]
     local dir began=${EPOCHREALTIME/./} engine took_ms
     mkdir -p "$1"
     dir=$(realpath "$1")
+    shift
+    [ "$#" -gt 0 ] || set -- docker podman
     if [ -e "$dir/network" ]; then
         say "$dir already holds a pair of engines"
         return 1
     fi
     claim_network "$dir"
-    start_docker "$dir"
-    start_podman "$dir"
-    for engine in docker podman; do
+    read_prefix "$dir"
+    for engine in "$@"; do "start_$engine" "$dir"; done
+    for engine in "$@"; do
         wait_ready "$dir" "$engine" || { stop_engines "$dir"; return 1; }
         took_ms=$(((${EPOCHREALTIME/./} - began) / 1000))
         say "$engine answers after $took_ms ms on $dir/$engine.sock"

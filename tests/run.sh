@@ -26,16 +26,12 @@ cd "$ROOT"
 . tests/engines.sh
 # shellcheck source=tests/base-images.sh
 . tests/base-images.sh
+# shellcheck source=tests/packages.sh
+. tests/packages.sh
+# shellcheck source=tests/results.sh
+. tests/results.sh
 
 ENGINES=(docker podman)
-RUST_VERSION_MIN=1.85
-# A command and the Debian package that has it.
-TOOLS=(
-    awk:mawk bsdtar:libarchive-tools curl:curl debootstrap:debootstrap fish:fish git:git
-    groff:groff-base ip:iproute2 iptables:iptables man:man-db mandoc:mandoc ps:procps python3:python3
-    tar:tar zsh:zsh
-    catatonit:catatonit conmon:conmon dockerd:docker.io netavark:netavark podman:podman runc:runc
-)
 
 passed=0
 failed=0
@@ -57,76 +53,14 @@ clean_up() {
     scratch=
 }
 
-# Tools Debian keeps off the path, too.
-installed() { # COMMAND
-    command -v "$1" >/dev/null || [ -x "/usr/libexec/podman/$1" ] || [ -x "/usr/lib/podman/$1" ]
-}
-
-apt_install() { # PACKAGE...
-    step "installing $*"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
-
-install_packages() {
-    local tool missing=()
-    for tool in "${TOOLS[@]}"; do
-        installed "${tool%:*}" || missing+=("${tool#*:}")
-    done
-    # The readers that ours is compared with, for the Python of Debian.
-    if ! /usr/bin/python3 -c 'import yaml, ruamel.yaml' 2>/dev/null; then
-        missing+=(python3-yaml python3-ruamel.yaml)
-    fi
-    if ! command -v cc >/dev/null || [ ! -e /usr/include/stdlib.h ]; then
-        missing+=(gcc libc6-dev)
-    fi
-    # A busybox that needs shared libraries would not run in an image of its own.
-    if [ ! -x /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then missing+=(busybox-static); fi
-    [ "${#missing[@]}" -gt 0 ] || return 0
-    apt-get update -qq
-    apt_install "${missing[@]}"
-}
-
-rust_is_recent() {
-    command -v cargo >/dev/null || return 1
-    dpkg --compare-versions "$(cargo --version | awk '{print $2}')" ge "$RUST_VERSION_MIN"
-}
-
-# Debian 13 and later have a Rust that is recent enough; before that it is the user's to choose.
-install_rust() {
-    rust_is_recent && return
-    local candidate
-    candidate=$(apt-cache policy rustc | awk '/Candidate:/ {print $2}')
-    if command -v cargo >/dev/null ||
-        ! dpkg --compare-versions "${candidate:-0}" ge "$RUST_VERSION_MIN"; then
-        echo "tests: needs Rust $RUST_VERSION_MIN or later, see https://rustup.rs" >&2
-        return 1
-    fi
-    apt_install rustc cargo
-}
-
 # Runs cargo and adds its result lines to the sum. A run that fails with no failed test did not even
-# compile, or died: it counts as one failure. A test that cannot do its work on this machine prints
-# SKIPPED and passes: it counts as skipped. So do all tests of a suite that prints SKIPPED SUITE.
+# compile, or died: it counts as one failure.
 cargo_test() { # ARGUMENT...
-    local log=$scratch/cargo.log status=0 counts run_passed run_failed run_skipped filtered=0
-    # A test that runs itself in a process of its own prints a result line, too, which leaves out
-    # all others. One that is left out by --skip, or all but one by a name, is our own doing.
-    case " $* " in *" -- engine_loss "*) filtered=1 ;; esac
+    local log=$scratch/cargo.log status=0 run_passed run_failed run_skipped some=0
+    # One that is left out by --skip, or all but one by a name, is our own doing.
+    case " $* " in *" -- engine_loss "*) some=1 ;; esac
     cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
-    counts=$(awk -v filtered="$filtered" '
-        /SKIPPED: / { skipped++ }
-        /SKIPPED SUITE: / { suite_skipped = 1 }
-        /^test result: / && (filtered || / [01] filtered out/) {
-            for (i = 2; i <= NF; i++) {
-                if (suite_skipped && $i == "passed;") skipped += $(i - 1)
-                if ($i == "passed;") passed += $(i - 1)
-                if ($i == "failed;") failed += $(i - 1)
-                if ($i == "ignored;") ignored += $(i - 1)
-            }
-            suite_skipped = 0
-        }
-        END { print passed - skipped, failed + 0, ignored + skipped }' "$log")
-    read -r run_passed run_failed run_skipped <<<"$counts"
+    read -r run_passed run_failed run_skipped < <(count_results "$log" "$some")
     if [ "$status" -ne 0 ] && [ "$run_failed" -eq 0 ]; then run_failed=1; fi
     passed=$((passed + run_passed))
     failed=$((failed + run_failed))
@@ -257,7 +191,7 @@ trap clean_up EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
-if [ "${1-}" != --quick ]; then install_packages; fi
+if [ "${1-}" != --quick ]; then install_packages "${TOOLS[@]}"; fi
 install_rust
 scratch=$(mktemp -d /tmp/pocketdock-tests.XXXXXX)
 run_all "$@"
