@@ -29,7 +29,7 @@ use crate::container::input::{InputPump, Stdin};
 use crate::container::kill::{Scope, Signal};
 use crate::container::output::{StreamKind, next_piece};
 use crate::container::result::{End, ExecResult, TIMEOUT_EXIT_CODE};
-use crate::container::target::Target;
+use crate::container::target::{AskPatience, Target};
 use crate::container::{launch, oom};
 use crate::engine::client::{Client, Streaming};
 use crate::engine::deadline::Deadline;
@@ -66,9 +66,6 @@ const POLL_FIRST: Duration = Duration::from_millis(200);
 /// The same after the output has ended, when the answer is nearly always at hand.
 const CLOSED_POLL_FIRST: Duration = Duration::from_millis(2);
 const CLOSED_POLL_MAX: Duration = Duration::from_millis(250);
-
-/// How long one such question may take before it is put again.
-const POLL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a container may take to stop after the engine has forgotten its commands.
 const FORGOTTEN_MAX: Duration = Duration::from_secs(10);
@@ -173,6 +170,7 @@ pub(crate) struct Attached {
     pace: Pace,
     next_poll: Instant,
     poll_interval: Duration,
+    ask_patience: AskPatience,
     /// Output that may be the engine's own report of a failed launch.
     held: Vec<u8>,
     held_stream: Option<StreamKind>,
@@ -207,7 +205,7 @@ impl Attached {
         config.env.push(target.marks.variable());
         let command = config.command.clone();
         let (stdin, holder) = route_input(&target, &mut config, stdin)?;
-        target.exec_id = exec::create(&target.client, &target.container, &config)?;
+        target.create_exec(&config)?;
         let started = Instant::now();
         let started_at = Timestamp::from(host::now());
         let streaming = exec::start(&target.client, &target.exec_id, false)
@@ -234,6 +232,7 @@ impl Attached {
             pace,
             next_poll: started + POLL_FIRST,
             poll_interval: POLL_FIRST,
+            ask_patience: AskPatience::first(),
             held: Vec::new(),
             held_stream: None,
             first_output_seen: false,
@@ -466,7 +465,9 @@ impl Attached {
 
     /// The exit code if the command has ended.
     fn ask(&mut self) -> Result<Option<i32>> {
-        match self.ask_once() {
+        let answer = self.ask_once();
+        self.ask_patience.learn(&answer);
+        match answer {
             // It is busy with something else on this container; the output still flows.
             Err(Error::Timeout { .. }) => Ok(None),
             answer => answer,
@@ -475,8 +476,8 @@ impl Attached {
 
     /// The client for a question that is put again.
     fn client(&self) -> Client {
-        let client = self.target.client.clone();
-        let patience = client.timeout().min(POLL_TIMEOUT);
+        let client = self.ask_patience.client(&self.target.client);
+        let patience = client.timeout();
         client.with_timeout(self.deadline.at_most(patience).max(POLL_FIRST))
     }
 

@@ -131,7 +131,7 @@ impl Exec {
         if target.kind == EngineKind::Docker {
             DETACH_KEYS.clone_into(&mut config.detach_keys);
         }
-        target.exec_id = exec::create(&target.client, &target.container, &config)?;
+        target.create_exec(&config)?;
         let started = Instant::now();
         let streaming = exec::start(&target.client, &target.exec_id, true)
             .map_err(|error| launch::start_error(error, &config.command))?;

@@ -413,7 +413,13 @@ impl Client {
             Ok(()) => None,
             Err(SendError::Source(source)) => return Err(Failure::Source(source)),
             // An engine that refuses a long body answers and hangs up before it has read it all.
-            Err(SendError::Connection(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // How that shows depends on whether it had received what it did not read.
+            Err(SendError::Connection(error))
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 Some(error)
             }
             Err(SendError::Connection(error)) => return Err(Failure::Connection(error)),

@@ -93,7 +93,7 @@ impl Script {
             ..ExecConfig::default()
         };
         let mut target = container.target(config.user.clone(), marks);
-        target.exec_id = exec::create(&target.client, &target.container, &config)?;
+        target.create_exec(&config)?;
         let streaming = exec::start(&target.client, &target.exec_id, false)
             .map_err(|error| launch::start_error(error, &config.command))?;
         Ok(Script {

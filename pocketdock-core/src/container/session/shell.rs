@@ -29,7 +29,7 @@ use crate::container::ring::BufferSnapshot;
 use crate::container::session::marker::Nonce;
 use crate::container::session::state::{Cause, Job, POLL_FIRST, Poll, State, Ticket};
 use crate::container::session::text::{Dialect, Hello};
-use crate::container::target::Target;
+use crate::container::target::{AskPatience, Target};
 use crate::engine::client::Streaming;
 use crate::engine::deadline::Deadline;
 use crate::engine::exec::{self, ExecConfig};
@@ -70,7 +70,7 @@ const KILLED_EXIT_CODE: i32 = 137;
 const FATE_POLL_FIRST: Duration = Duration::from_millis(2);
 const FATE_POLL_MAX: Duration = Duration::from_millis(250);
 
-/// How long one question to the engine may take before it is put again.
+/// How long one question to the engine may take when there is no output to be read any more.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the killing of what is left may take when a shell is dropped.
@@ -128,7 +128,7 @@ impl Shell {
         let mut target = sandbox.target(config.user.clone(), marks);
         config.env.push(target.marks.variable());
         config.stdin = true;
-        target.exec_id = exec::create(&target.client, &target.container, &config)?;
+        target.create_exec(&config)?;
         let streaming = exec::start(&target.client, &target.exec_id, false)
             .map_err(|error| launch::start_error(error, &config.command))?;
         let socket = streaming.body.connection().share();
@@ -472,6 +472,7 @@ struct Reader<'a> {
     writer: Helper,
     /// Has a look at a silent one.
     looker: Helper,
+    ask_patience: AskPatience,
     demuxer: Demuxer,
     text: Splitters,
 }
@@ -523,6 +524,7 @@ impl<'a> Reader<'a> {
             streaming,
             writer: Helper::default(),
             looker: Helper::default(),
+            ask_patience: AskPatience::first(),
             demuxer: Demuxer::default(),
             text: Splitters::default(),
         }
@@ -667,8 +669,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn ask(&self) -> Result<bool> {
-        match exec::inspect(&self.link.client(), &self.link.target.exec_id) {
+    fn ask(&mut self) -> Result<bool> {
+        let client = self.ask_patience.client(&self.link.target.client);
+        let answer = exec::inspect(&client, &self.link.target.exec_id);
+        self.ask_patience.learn(&answer);
+        self.link.state().asked();
+        match answer {
             Ok(Some(state)) if state.running => match self.link.container_error() {
                 // The engine is busy with something else on this container.
                 Some(Error::Timeout { .. }) | None => Ok(false),

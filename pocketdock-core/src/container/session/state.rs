@@ -599,6 +599,14 @@ impl State {
         false
     }
 
+    /// The engine has been asked, which may have taken a while: the output has its turn before it
+    /// is asked again.
+    pub(crate) fn asked(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.next_poll = Instant::now() + running.poll_interval;
+        }
+    }
+
     /// The shell has ended, by itself with an exit code or by what stopped it.
     pub(crate) fn close(&mut self, fate: Result<i32>) {
         if self.is_closed() {
