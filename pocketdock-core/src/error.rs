@@ -95,7 +95,7 @@ pub enum Error {
     },
     /// A host port to publish is taken.
     PortInUse {
-        /// What the engine said about it, the address included.
+        /// What is known about it: the engine's words, which name the address as a rule.
         message: String,
     },
     /// The engine has no image by this name; pocketdock never pulls.

@@ -25,6 +25,7 @@ mod ladder;
 mod life;
 mod model;
 mod negotiation;
+mod newer;
 mod pool;
 mod process;
 mod projects;

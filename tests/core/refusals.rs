@@ -147,15 +147,18 @@ fn other_versions_other_words() {
     };
     let docker = |message: &str| format!(r#"{{"message":"{message}"}}"#);
     let start: Operation = |client| containers::start(client, "box");
+    let top: Operation = |client| containers::top(client, "box", "pid").map(drop);
     let rename: Operation = |client| containers::rename(client, "box", "other");
     #[rustfmt::skip] // one case per line
-    let cases: [(Operation, u16, String, &str, &str); 13] = [
+    let cases: [(Operation, u16, String, &str, &str); 15] = [
         (exec_create, 409, docker("container 4f is not running"),                                     "exited",  "container_not_running"),
         (exec_create, 404, docker("No such container: box"),                                          "",        "container_not_found"),
         (exec_create, 404, podman("no such container", "no container with name or ID \\\"box\\\" found: no such container"), "", "container_not_found"),
         (start,       500, docker("driver failed programming external connectivity on endpoint b: Error starting userland proxy: listen tcp4 127.0.0.1:80: bind: address already in use"), "created", "port_in_use"),
         (start,       500, docker("failed to set up container networking: driver failed: failed to bind host port for 127.0.0.1:80: address already in use"), "created", "port_in_use"),
         (start,       500, podman("address already in use", "cannot listen on the TCP port: listen tcp4 127.0.0.1:80: bind: address already in use"), "created", "port_in_use"),
+        (start,       500, podman("rootlessport conflict with ID 1", "rootlessport conflict with ID 1"), "created", "port_in_use"),
+        (top,         500, podman("top can only be used on running containers", "top can only be used on running containers"), "exited", "container_not_running"),
         (start,       400, docker("failed to create task: exec: \\\"nosuch\\\": executable file not found in $PATH: unknown"), "created", "command_not_found"),
         (start,       500, podman("OCI runtime attempted to invoke a command that was not found", "runc: exec: \\\"nosuch\\\": executable file not found in $PATH"), "created", "command_not_found"),
         (start,       400, docker("runc create failed: exec: \\\"/nosuch\\\": stat /nosuch: no such file or directory: unknown"), "created", "command_not_found"),

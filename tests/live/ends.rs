@@ -61,6 +61,9 @@ fn signals() {
 #[test]
 fn want_of_memory_is_told_from_a_signal() {
     let Some(live) = Live::begin() else { return };
+    if !live.needs_control_groups() {
+        return;
+    }
     let sandbox = live.create(&live.options().mem_limit("32m"));
     // A line without an end, which grep has to hold whole.
     let hungry = "echo begun; exec grep -c x /dev/zero";
@@ -79,6 +82,9 @@ fn want_of_memory_is_told_from_a_signal() {
 #[test]
 fn want_of_memory_in_a_hardened_sandbox() {
     let Some(live) = Live::begin() else { return };
+    if !live.needs_control_groups() {
+        return;
+    }
     let sandbox = live.create(&live.options().hardened().mem_limit("32m"));
     let result = sandbox.run(["grep", "-c", "x", "/dev/zero"]).unwrap();
     assert_eq!((result.exit_code, result.end), (137, End::OomKilled));

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pocketdock_core::engine::client::Client;
-use pocketdock_core::engine::containers;
+use pocketdock_core::engine::{containers, system};
 use pocketdock_core::host::Environment;
 use pocketdock_core::wire::value::Value;
 use pocketdock_core::{Container, CreateOptions, Engine, EngineKind, EngineOptions};
@@ -27,6 +27,9 @@ struct Setting {
     image: String,
     debian_image: String,
     python_image: String,
+    /// Whether the engine can limit and pause a sandbox: not without root on control groups of
+    /// version 1.
+    has_control_groups: bool,
 }
 
 /// How many tests are running.
@@ -107,8 +110,29 @@ impl Live {
     /// A running sandbox.
     pub(crate) fn create(&self, options: &CreateOptions) -> Container {
         let sandbox = self.engine().create(options).expect("create a sandbox");
-        assert_eq!(sandbox.warnings(), <&[String]>::default());
+        let is_expected = |warning: &&String| {
+            !self.setting.has_control_groups && warning.contains("the engine did not apply the ")
+        };
+        let mut warnings = sandbox.warnings().iter();
+        assert_eq!(warnings.find(|warning| !is_expected(warning)), None);
         sandbox
+    }
+
+    /// Whether sandboxes can be limited and paused.
+    pub(crate) fn has_control_groups(&self) -> bool {
+        self.setting.has_control_groups
+    }
+
+    /// The same; if not, says that the test is skipped.
+    pub(crate) fn needs_control_groups(&self) -> bool {
+        if !self.setting.has_control_groups {
+            let name = thread::current().name().unwrap_or("a test").to_owned();
+            let _unseen = writeln!(
+                std::io::stderr(),
+                "live: {name} SKIPPED: without root this engine has no control groups of version 1"
+            );
+        }
+        self.setting.has_control_groups
     }
 
     /// Ends a test after which there is no engine to ask what is left.
@@ -220,8 +244,11 @@ impl Setting {
             .environment(environment);
         let engine = options.connect().expect("reach the engine under test");
         assert_eq!(engine.kind().to_string(), kind, "another engine answers");
+        let info = system::info(engine.client()).expect("the engine's information");
+        let rootless = info.bool_at(&["Rootless"]) == Some(true);
         Some(Setting {
             engine,
+            has_control_groups: !rootless || info.str_at(&["CgroupVersion"]) == Some("2"),
             image: variable("POCKETDOCK_TEST_IMAGE"),
             debian_image: variable("POCKETDOCK_TEST_DEBIAN_IMAGE"),
             python_image: variable("POCKETDOCK_TEST_PYTHON_IMAGE"),

@@ -186,6 +186,9 @@ fn a_snapshot_of_a_sandbox_that_does_not_run() {
             .to_owned()
     };
     for wanted in ["running", "paused", "exited"] {
+        if wanted == "paused" && !live.has_control_groups() {
+            continue;
+        }
         match wanted {
             "paused" => pause(live.client(), sandbox.container_id()),
             "exited" => sandbox.stop().unwrap(),

@@ -31,6 +31,9 @@ fn as_it_is_it_keeps_its_files_and_loses_its_processes() {
     says(&sandbox, "echo kept >/tmp/file; >/home/sandbox/lost");
     let sleeper = sandbox.exec("sleep 999").detach().unwrap();
     for status in ["running", "paused", "exited"] {
+        if status == "paused" && !live.has_control_groups() {
+            continue;
+        }
         match status {
             "paused" => containers::pause(live.client(), &id).unwrap(),
             "exited" => sandbox.stop().unwrap(),

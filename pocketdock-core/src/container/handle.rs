@@ -186,7 +186,8 @@ impl Engine {
             recorder: OnceLock::new(),
         };
         containers::start(client, &inner.id).map_err(|error| no_such_user(error, options))?;
-        let lost = lost_controls(client, &inner.id, &options.controls(plan))?;
+        let rights = plan.device_rights();
+        let lost = lost_controls(client, &inner.id, &options.controls(plan), &rights)?;
         inner.warnings.extend(lost);
         let mounts = options.tmpfs_mounts(home);
         inner
@@ -278,17 +279,27 @@ fn lost_controls(
     client: &Client,
     id: &str,
     controls: &[(&'static str, &'static str, u64)],
+    rights: &[(String, String)],
 ) -> Result<Vec<String>> {
-    if controls.is_empty() {
+    if controls.is_empty() && rights.is_empty() {
         return Ok(Vec::new());
     }
     let found = containers::inspect(client, id)?;
     let lost = controls
         .iter()
         .filter(|(_, key, asked)| found.u64_at(&["HostConfig", key]) != Some(*asked));
-    Ok(lost
-        .map(|(what, _, asked)| format!("the engine did not apply the {what} {asked}"))
-        .collect())
+    let lost = lost.map(|(what, _, asked)| format!("the engine did not apply the {what} {asked}"));
+    // Podman without root mounts a device as it is, and does not list it.
+    let listed = found.array_at(&["HostConfig", "Devices"]);
+    let is_listed = |host: &str| {
+        let mut listed = listed.unwrap_or_default().iter();
+        listed.any(|device| device.str_at(&["PathOnHost"]) == Some(host))
+    };
+    let unlisted = rights.iter().filter(|(host, _)| !is_listed(host));
+    let unlisted = unlisted.map(|(host, rights)| {
+        format!("the engine did not apply the rights '{rights}' of the device '{host}'")
+    });
+    Ok(lost.chain(unlisted).collect())
 }
 
 impl Container {

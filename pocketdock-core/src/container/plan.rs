@@ -52,6 +52,25 @@ pub(crate) struct Plan {
     pub(crate) created_at: String,
 }
 
+impl Plan {
+    /// The devices that are not to be used in every way, with what is allowed. A directory stands
+    /// for those in it, by other names.
+    pub(crate) fn device_rights(&self) -> Vec<(String, String)> {
+        let limited = self.devices.iter().filter(|device| {
+            !["r", "w", "m"]
+                .iter()
+                .all(|right| device.permissions.contains(right))
+                && !device.host.is_dir()
+        });
+        limited
+            .map(|device| {
+                let host = device.host.to_string_lossy().into_owned();
+                (host, device.permissions.clone())
+            })
+            .collect()
+    }
+}
+
 impl CreateOptions {
     /// Checks everything that can be checked without an engine and resolves the defaults.
     ///
@@ -100,6 +119,7 @@ impl CreateOptions {
             return Err(Error::invalid("user", user, form));
         }
         self.check_pids()?;
+        self.check_ports()?;
         self.check_mount_points()?;
         let image = match (&self.image, profile) {
             (Some(image), _) => checked_image(image)?.to_owned(),
@@ -137,6 +157,18 @@ impl CreateOptions {
             (None, Some(profile)) => profile::resolve_profile(profile).map(Some),
             (None, None) => Ok(Some(profile::DEFAULT_PROFILE)),
         }
+    }
+
+    /// The engines find out at the start, and not all say which port it is.
+    fn check_ports(&self) -> Result<()> {
+        let mut taken = HashSet::new();
+        for port in self.ports.iter().filter(|port| port.host != 0) {
+            if !taken.insert((port.address, port.host, port.udp)) {
+                let message = format!("the sandbox itself asks for port {} twice", port.host);
+                return Err(Error::PortInUse { message });
+            }
+        }
+        Ok(())
     }
 
     fn check_conflicts(&self) -> Result<()> {

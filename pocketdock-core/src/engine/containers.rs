@@ -117,7 +117,13 @@ pub fn start(client: &Client, container: &str) -> Result<()> {
         return Ok(());
     }
     let message = reply.message();
-    if message.contains("address already in use") || message.contains("port is already allocated") {
+    let taken = [
+        "address already in use",
+        "port is already allocated",
+        // Podman without root, of two ports of one container.
+        "rootlessport conflict",
+    ];
+    if taken.iter().any(|words| message.contains(words)) {
         return Err(Error::PortInUse { message });
     }
     match missing_program(&message) {
@@ -574,6 +580,7 @@ pub(crate) fn refused(client: &Client, container: &str, reply: &Reply) -> Error 
         || lower.contains("is paused")
         || lower.contains("container state improper")
         || lower.contains("can only kill running")
+        || lower.contains("can only be used on running")
         || lower.contains("in a container that is not running");
     if state && matches!(reply.status, 409 | 500) {
         return not_running(client, container, reply);
