@@ -1,4 +1,5 @@
-//! What engines later than Docker 20.10 and Podman 4.3 do otherwise, in their own words.
+//! What engines later than Docker 20.10 and Podman 4.3, and those without root, do otherwise, in
+//! their own words.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -13,7 +14,7 @@ use pocketdock_core::wire::http::Method;
 use pocketdock_core::{CreateOptions, Error, Port};
 
 use crate::client_of;
-use crate::model::{Kind, exec_state, model, model_with, opened};
+use crate::model::{Kind, engine_of, exec_state, model, model_with, opened};
 use crate::support::fake_engine::{Exchange, FakeEngine, Gate, Reply};
 
 /// Docker 28 looks for the user when the exec is made; older ones when it starts.
@@ -116,4 +117,52 @@ fn one_port_for_two_is_refused_before_anything_is_made() {
     for (a, b) in [(tcp(), udp), (tcp(), elsewhere), picked] {
         both(a, b).unwrap();
     }
+}
+
+/// Podman 4.3 without root does not say so among its security options.
+#[test]
+fn an_engine_without_root_is_told_from_one_with() {
+    let cases = [
+        (
+            r#"{"SecurityOptions":["name=seccomp,profile=default"],"Rootless":true}"#,
+            Some(true),
+        ),
+        (
+            r#"{"SecurityOptions":["name=seccomp,profile=default"],"Rootless":false}"#,
+            Some(false),
+        ),
+        (
+            r#"{"SecurityOptions":["name=seccomp","name=rootless"]}"#,
+            Some(true),
+        ),
+        (r#"{"SecurityOptions":["name=seccomp"]}"#, Some(false)),
+        ("{}", None),
+    ];
+    for (info, want) in cases {
+        let fake = model(move |_, request| match request.path.as_str() {
+            "/info" => Some(Reply::json(200, info)),
+            "/containers/json" => Some(Reply::json(200, "[]")),
+            _ => None,
+        });
+        let report = engine_of(&fake).doctor(None);
+        let found = report.engine.expect("an engine answers").rootless;
+        assert_eq!(found, want, "{info}");
+    }
+}
+
+/// What Podman without root says of a running sandbox on control groups of version 1: the memory
+/// is that of the machine.
+#[test]
+fn use_that_the_engine_cannot_see_is_not_made_up() {
+    let stats = r#"{"read":"2026-11-25T22:49:33.353774328Z","pids_stats":{},"num_procs":0,
+        "cpu_stats":{"cpu_usage":{"total_usage":0},"system_cpu_usage":26213327135110},
+        "memory_stats":{"usage":5929000960,"limit":25276502016}}"#;
+    let fake = model(move |_, request| match request.path.rsplit('/').next() {
+        Some("stats") => Some(Reply::json(200, stats)),
+        Some("top") => Some(Reply::json(200, r#"{"Titles":["PID"],"Processes":[]}"#)),
+        _ => None,
+    });
+    let info = opened(&fake).info().unwrap();
+    assert_eq!((info.memory_usage_bytes, info.pids), (None, None));
+    assert_eq!(info.cpu_percent, None);
 }

@@ -55,7 +55,8 @@ pub struct ContainerInfo {
     pub uptime: Option<Duration>,
     /// The exit code of its first process, if it has stopped.
     pub exit_code: Option<i32>,
-    /// Memory in use without the page cache that can be given back, in bytes.
+    /// Memory in use without the page cache that can be given back, in bytes; as `cpu_percent`
+    /// and `pids`, `None` if the sandbox does not run or the engine cannot tell.
     pub memory_usage_bytes: Option<u64>,
     /// The limit on it, in bytes; `None` if there is none.
     pub memory_limit_bytes: Option<u64>,
@@ -246,6 +247,9 @@ impl Container {
             )
         };
         match self.sample() {
+            // Without a control group to look at, as without root on those of version 1, Podman
+            // counts no process, no time, and the memory of the whole machine.
+            Ok((stats, _)) if stats.pids == 0 => {}
             Ok((stats, cpu_percent)) => {
                 info.memory_usage_bytes = Some(stats.memory_usage_bytes);
                 info.pids = Some(stats.pids);

@@ -463,8 +463,12 @@ fn engine_hint(error: &Error) -> &'static str {
     }
 }
 
-/// Whether an engine says that it runs without root's rights.
+/// Whether an engine says that it runs without root's rights: Docker among its security options,
+/// Podman, which 4.3 leaves it out of there, by a field.
 fn rootless(info: &Value) -> Option<bool> {
+    if let Some(rootless) = info.bool_at(&["Rootless"]) {
+        return Some(rootless);
+    }
     let options = info.array_at(&["SecurityOptions"])?;
     let said = options.iter().filter_map(Value::as_str);
     Some(said.into_iter().any(|option| option.contains("rootless")))
