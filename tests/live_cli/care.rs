@@ -375,7 +375,9 @@ fn prune_takes_what_is_stopped_and_not_meant_to_stay() {
     let (persists, paused) = (make("persists", &["--persist"]), make("paused", &[]));
     let elsewhere = make("elsewhere", &["--project", "another-one"]);
     project.says(&["stop", &stopped, &persists, &elsewhere]);
-    live.post(&format!("/containers/{paused}/pause"));
+    if live.has_control_groups() {
+        live.post(&format!("/containers/{paused}/pause"));
+    }
 
     let refused = project.run(&["prune", "--project", "."]);
     assert_eq!(code(&refused), 2, "{refused:?}");

@@ -98,9 +98,11 @@ fn info_has_every_field() {
         "profile",
     ];
     assert_eq!(keys, wanted);
-    assert_eq!(info.u64_at(&["memory_limit_bytes"]), Some(64 << 20));
-    let shown = live.run(&["info", &sandbox.name]);
-    assert!(text(&shown.stdout).contains("64 MiB"), "{shown:?}");
+    if live.has_control_groups() {
+        assert_eq!(info.u64_at(&["memory_limit_bytes"]), Some(64 << 20));
+        let shown = live.run(&["info", &sandbox.name]);
+        assert!(text(&shown.stdout).contains("64 MiB"), "{shown:?}");
+    }
     live.run(&["stop", &sandbox.name]);
     assert_eq!(code(&live.run(&["info", &sandbox.name])), 0);
 }
@@ -108,6 +110,9 @@ fn info_has_every_field() {
 #[test]
 fn a_paused_sandbox_is_shown_and_resumed_and_not_run_in() {
     let Some(live) = live() else { return };
+    if !live.has_control_groups() {
+        return;
+    }
     let sandbox = live.sandbox();
     live.post(&format!("/containers/{}/pause", sandbox.name));
     let status = || {

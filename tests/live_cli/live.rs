@@ -132,6 +132,19 @@ impl Live {
         assert!(answer.starts_with('2'), "{answer}");
     }
 
+    /// Whether sandboxes can be limited and paused: not without root on control groups of version
+    /// 1. If not, says that this is skipped.
+    pub(crate) fn has_control_groups(&self) -> bool {
+        let info = self.ask("GET", "/info", "");
+        let has = !info.contains(r#""Rootless":true"#) || info.contains(r#""CgroupVersion":"2""#);
+        if !has {
+            let name = thread::current().name().unwrap_or("a test").to_owned();
+            let line = format!("cli_live: {name} SKIPPED: this engine has no control groups\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+        has
+    }
+
     /// Removes what may be gone already.
     pub(crate) fn delete(&self, path: &str) {
         self.ask("DELETE", path, "");
