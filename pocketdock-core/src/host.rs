@@ -199,7 +199,7 @@ fn boot_id() -> Option<String> {
 
 /// Field 22 of `/proc/PID/stat`, proc(5); `None` for a zombie, as field 3 tells. The name in
 /// field 2 may contain anything.
-fn start_ticks(pid: u32) -> Option<u64> {
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let after_name = stat.rsplit(|&byte| byte == b')').next()?;
     let mut fields = after_name.split(|byte| byte.is_ascii_whitespace()).skip(1);

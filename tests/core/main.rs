@@ -22,6 +22,7 @@ mod guard;
 mod init;
 mod instances;
 mod ladder;
+mod liars;
 mod life;
 mod model;
 mod negotiation;

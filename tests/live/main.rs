@@ -38,6 +38,7 @@ mod ends;
 mod engine_loss;
 mod examples;
 mod files;
+mod hostile;
 mod images;
 mod input;
 mod lifecycle;

@@ -463,7 +463,7 @@ impl Outlet {
         match (outcome, self) {
             (Ok(value), Outlet::Script(mut script)) => script.finish(doing).map(|()| value),
             (Ok(value), Outlet::Endpoint(_)) => Ok(value),
-            (Err(Failure::Destination(error)), Outlet::Script(script)) => {
+            (Err(Failure::Destination(error)), Outlet::Script(mut script)) => {
                 script.kill();
                 Err(error)
             }

@@ -6,6 +6,9 @@
 //! together with their sessions and children, stops them until no new one turns up, and kills
 //! them. It needs `sh` in the image and nothing else.
 //!
+//! A sandbox may have no shell, no room for one more process or for its memory, or a shell that does
+//! something else. SIGKILL then ends the commands by a restart of the whole container.
+//!
 //! What escapes: a process that leaves its session, loses its parent and clears its environment,
 //! if a program was executed without a shell; and one that became another user whose processes
 //! this one may not signal.
@@ -13,12 +16,14 @@
 //! Source: proc(5), kill(1) of POSIX.
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::container::helper;
 use crate::engine::client::Client;
 use crate::engine::containers;
 use crate::engine::exec::{self, ExecConfig};
+use crate::engine::types::ExecState;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::wire::digits;
@@ -30,6 +35,14 @@ const SCRIPT: &str = include_str!("kill.sh");
 
 /// How long a kill may take; one of 400 processes that fork all the time took half a second.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long an exec may take to have a process. One that is killed before would come to life then.
+const STARTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long the first process may still be there after it was killed.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
+const GONE_POLL_FIRST: Duration = Duration::from_millis(1);
+const GONE_POLL_MAX: Duration = Duration::from_millis(100);
 
 /// A signal by its number.
 ///
@@ -217,25 +230,71 @@ pub(crate) struct Victim<'a> {
     pub(crate) marks: &'a Marks,
 }
 
-/// The ID that the first process of an exec has inside its container.
-///
-/// The engine knows it by the host's ID, and only the host's `/proc` can translate. Where that
-/// cannot be read, in a virtual machine say, the processes are found without it, more slowly.
-fn first_process(client: &Client, exec_id: &str) -> Option<u64> {
-    let host_pid = exec::inspect(client, exec_id).ok()??.pid;
-    let status = fs::read_to_string(format!("/proc/{host_pid}/status")).ok()?;
-    let ids = status
-        .lines()
-        .find_map(|line| line.strip_prefix("NSpid:"))?;
-    // Without a namespace of its own it is not the process that is meant.
-    let inner = ids.split_ascii_whitespace().skip(1).last()?;
-    digits::decimal(inner.as_bytes())
+/// The first process of an exec, as the host sees it.
+#[derive(Debug)]
+struct First {
+    host_pid: u32,
+    start_ticks: u64,
+    /// Its ID inside its container.
+    inner_pid: u64,
+}
+
+impl First {
+    /// The engine knows it by the host's ID, and only the host's `/proc` can translate. Where that
+    /// cannot be read, in a virtual machine say, the processes are found without it, more slowly.
+    fn of(client: &Client, container: &str, exec_id: &str) -> Option<Self> {
+        let host_pid = u32::try_from(started(client, exec_id)?.pid).ok()?;
+        let read = |file| fs::read_to_string(format!("/proc/{host_pid}/{file}")).ok();
+        // The engine may count in another system, and the number be somebody else's here.
+        if !read("cgroup")?.contains(container) {
+            return None;
+        }
+        let status = read("status")?;
+        let ids = status
+            .lines()
+            .find_map(|line| line.strip_prefix("NSpid:"))?;
+        // Without a namespace of its own it is not the process that is meant.
+        let inner = ids.split_ascii_whitespace().skip(1).last()?;
+        Some(First {
+            host_pid,
+            start_ticks: host::start_ticks(host_pid)?,
+            inner_pid: digits::decimal(inner.as_bytes())?,
+        })
+    }
+
+    /// Waits a moment for its end; whether that has come.
+    fn is_gone_soon(&self) -> bool {
+        let began = Instant::now();
+        let mut pause = GONE_POLL_FIRST;
+        while host::start_ticks(self.host_pid) == Some(self.start_ticks) {
+            if GONE_WITHIN < began.elapsed() {
+                return false;
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(GONE_POLL_MAX);
+        }
+        true
+    }
+}
+
+/// The state of an exec once it has a process: engines say that it runs before it has.
+fn started(client: &Client, exec_id: &str) -> Option<ExecState> {
+    let began = Instant::now();
+    loop {
+        let state = exec::inspect(client, exec_id).ok()??;
+        let is_coming = state.running && state.pid == 0;
+        if !is_coming || STARTED_WITHIN < began.elapsed() {
+            return Some(state);
+        }
+        thread::sleep(GONE_POLL_MAX / 10);
+    }
 }
 
 /// Sends `signal` to the processes of an exec.
 ///
-/// Processes that are gone already are no error. In a container without a shell nothing can be
-/// looked for; SIGKILL then restarts the whole container, anything else is refused.
+/// Processes that are gone already are no error. In a container in which no shell can be started,
+/// or one that does not do what it is told, nothing can be looked for; SIGKILL then restarts the
+/// whole container, anything else is refused.
 ///
 /// # Errors
 ///
@@ -254,7 +313,8 @@ pub(crate) fn kill(
         user,
         marks,
     } = exec;
-    let first = first_process(client, exec_id).unwrap_or(0).to_string();
+    let first = First::of(client, container, exec_id);
+    let inner = first.as_ref().map_or(0, |first| first.inner_pid).to_string();
     let number = signal.number().to_string();
     let scope_word = match scope {
         Scope::Tree => "tree",
@@ -270,7 +330,7 @@ pub(crate) fn kill(
         &number,
         scope_word,
         &limit_bytes,
-        &first,
+        &inner,
     ];
     let config = ExecConfig {
         command: command.map(str::to_owned).to_vec(),
@@ -278,7 +338,13 @@ pub(crate) fn kill(
         ..ExecConfig::default()
     };
     match helper::answer(client, container, &config, "done ", TIMEOUT) {
-        Ok(answer) if answer.ends_with(" 0") => Ok(()),
+        // Code in the sandbox may have made the answer.
+        Ok(answer) if answer.ends_with(" 0") => match first {
+            Some(first) if signal == Signal::KILL && !first.is_gone_soon() => {
+                containers::restart(client, container, Duration::ZERO)
+            }
+            _ => Ok(()),
+        },
         Ok(answer) => Err(Error::CommandNotExecutable {
             command: "kill".to_owned(),
             reason: format!("some processes belong to another user ({answer})"),
@@ -286,8 +352,18 @@ pub(crate) fn kill(
         Err(Error::CommandNotFound { .. }) if signal == Signal::KILL => {
             containers::restart(client, container, Duration::ZERO)
         }
+        // There is no room for a shell: its memory is used up, say.
+        Err(Error::CommandNotExecutable { .. } | Error::Protocol { .. })
+            if signal == Signal::KILL && is_running(client, exec_id) =>
+        {
+            containers::restart(client, container, Duration::ZERO)
+        }
         Err(error) => Err(error),
     }
+}
+
+fn is_running(client: &Client, exec_id: &str) -> bool {
+    exec::inspect(client, exec_id).is_ok_and(|state| state.is_some_and(|state| state.running))
 }
 
 #[cfg(test)]

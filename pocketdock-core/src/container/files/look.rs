@@ -3,11 +3,17 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
+use std::time::{Duration, Instant};
 
+use crate::container::attached::Pace;
+use crate::container::exec::take_under_cap;
 use crate::container::files::access::Access;
 use crate::container::files::path::SandboxPath;
 use crate::container::files::script;
 use crate::container::handle::Container;
+use crate::container::kill::{Scope, Signal};
+use crate::container::output::StreamKind;
+use crate::container::record::RecordKind;
 use crate::error::{Error, Result};
 
 const READ: &str = include_str!("read.sh");
@@ -15,6 +21,13 @@ const LIST: &str = include_str!("list.sh");
 
 /// What a list of names may take up.
 const NAMES_LEN_MAX: u64 = 64 * 1024 * 1024;
+
+/// What a script may say of itself, in bytes.
+const WORDS_LEN_MAX: u64 = 64 * 1024;
+
+/// How fast what is read has to come at least, in bytes per second; once the engine's patience is
+/// used up, anything slower is taken for something that never ends.
+const RATE_MIN: u64 = 64 * 1024;
 
 /// The content of a file of at most `len_max` bytes, links followed.
 ///
@@ -64,22 +77,84 @@ fn run(
         .exec(["sh", "-c", script, "sh", path.as_str()])
         .env("LC_ALL", "C")
         .no_timeout()
-        .unrecorded() // It is no command of anybody's.
-        .max_output(len_max);
+        .unrecorded(); // It is no command of anybody's.
     if let Some(user) = access.script_user() {
         exec = exec.user(user);
     }
-    let result = exec.run()?;
-    if result.truncated() {
-        return Err(Error::io(doing, io::ErrorKind::FileTooLarge.into()));
+    let mut started = exec.start(Pace::WAITING, RecordKind::Run)?;
+    let mut heard = Heard::new(len_max, container.client().timeout());
+    loop {
+        match started.step(&mut |kind, piece| heard.take(kind, piece))? {
+            Some(ended) if ended.exit_code == 0 && !heard.is_too_long => return Ok(heard.stdout),
+            Some(_) => return Err(heard.failure(doing)),
+            None if heard.is_enough() => {
+                // Best effort: what does not end is not what was started.
+                let _gone = started.attached.target().kill(Signal::KILL, Scope::Tree);
+                return Err(heard.refusal(doing));
+            }
+            None => {}
+        }
     }
-    if result.ok() {
-        return Ok(result.stdout);
+}
+
+/// What a script has written so far, and for how long it may go on.
+struct Heard {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    len_max: u64,
+    is_too_long: bool,
+    began: Instant,
+    patience: Duration,
+}
+
+impl Heard {
+    fn new(len_max: u64, patience: Duration) -> Self {
+        Heard {
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            len_max,
+            is_too_long: false,
+            began: Instant::now(),
+            patience,
+        }
     }
-    let stderr = result.stderr_text();
-    let mut lines = stderr.lines().rev();
-    Err(match lines.find_map(|line| line.strip_prefix("pd fail ")) {
-        Some(words) => script::said_error(words),
-        None => Error::io(doing, io::Error::other(stderr.trim().to_owned())),
-    })
+
+    fn take(&mut self, kind: StreamKind, piece: &[u8]) {
+        let (kept, len_max) = match kind {
+            StreamKind::Stdout => (&mut self.stdout, self.len_max),
+            StreamKind::Stderr => (&mut self.stderr, WORDS_LEN_MAX),
+        };
+        let mut room = len_max.saturating_sub(kept.len() as u64);
+        let taken = take_under_cap(&mut room, piece);
+        kept.extend_from_slice(taken);
+        self.is_too_long |= taken.len() < piece.len();
+    }
+
+    /// Whether there is no point in listening on.
+    fn is_enough(&self) -> bool {
+        let seconds = self.stdout.len() as u64 / RATE_MIN;
+        let allowed = self.patience.saturating_add(Duration::from_secs(seconds));
+        self.is_too_long || allowed < self.began.elapsed()
+    }
+
+    fn refusal(&self, doing: &str) -> Error {
+        match self.is_too_long {
+            true => Error::io(doing, io::ErrorKind::FileTooLarge.into()),
+            false => Error::Timeout {
+                waiting_for: format!("the script to {doing}"),
+                timeout: self.patience,
+            },
+        }
+    }
+
+    /// Why there is no content.
+    fn failure(&self, doing: &str) -> Error {
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        let mut lines = stderr.lines().rev();
+        match lines.find_map(|line| line.strip_prefix("pd fail ")) {
+            Some(words) => script::said_error(words),
+            None if self.is_too_long => self.refusal(doing),
+            None => Error::io(doing, io::Error::other(stderr.trim().to_owned())),
+        }
+    }
 }

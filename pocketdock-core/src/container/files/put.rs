@@ -156,7 +156,12 @@ pub(crate) fn put(
     })?;
     match cargo {
         Cargo::Copy(source) if is_dir && place.engines.is_none() && !place.sets_times_last => {
-            let (mut script, merged) = start(&arguments)?;
+            // What was new is there by now, and would be taken for a directory to go into.
+            let mut again = arguments;
+            if place.is_named {
+                (again[0], again[2]) = ("into", ".");
+            }
+            let (mut script, merged) = start(&again)?;
             exchange(&mut script, &doing, |out| {
                 source.pack_directories(place.is_new, merged.owner, out)
             })?;
@@ -180,6 +185,8 @@ struct Ready {
     owner: Owner,
     /// Whether nothing is at the place; else there is a directory.
     is_new: bool,
+    /// Whether what is new is called as the destination says.
+    is_named: bool,
     /// Whether `tar` gives directories their times when all is in them. That of busybox makes links
     /// after that; GNU's knows.
     sets_times_last: bool,
@@ -187,14 +194,15 @@ struct Ready {
     engines: Option<String>,
 }
 
-/// Reads `ready UID GID new|merge gnu|other [PLACE]`.
+/// Reads `ready UID GID new|named|merge gnu|other [PLACE]`.
 fn ready(words: &str) -> Result<Ready> {
     let mut words_left = words.strip_prefix("ready ").unwrap_or_default().split(' ');
     let mut number = || digits::decimal(words_left.next().unwrap_or_default().as_bytes());
     match (number(), number(), words_left.next(), words_left.next()) {
         (Some(uid), Some(gid), Some(mode), Some(flavour)) => Ok(Ready {
             owner: Owner { uid, gid },
-            is_new: mode == "new",
+            is_new: matches!(mode, "new" | "named"),
+            is_named: mode == "named",
             sets_times_last: flavour == "gnu",
             engines: words_left.next().map(str::to_owned),
         }),
@@ -306,20 +314,20 @@ mod tests {
     #[test]
     fn the_words_of_a_script_that_is_ready() {
         let owner = Owner { uid: 1000, gid: 5 };
-        let want = |is_new, sets_times_last, engines: Option<&str>| Ready {
-            owner,
-            is_new,
-            sets_times_last,
-            engines: engines.map(str::to_owned),
-        };
-        assert_eq!(
-            ready("ready 1000 5 new gnu").unwrap(),
-            want(true, true, None)
-        );
-        assert_eq!(
-            ready("ready 1000 5 merge other /home/.x").unwrap(),
-            want(false, false, Some("/home/.x"))
-        );
+        for (words, is_new, is_named, sets_times_last, engines) in [
+            ("ready 1000 5 new gnu", true, false, true, None),
+            ("ready 1000 5 named other", true, true, false, None),
+            ("ready 1000 5 merge other /home/.x", false, false, false, Some("/home/.x")),
+        ] {
+            let want = Ready {
+                owner,
+                is_new,
+                is_named,
+                sets_times_last,
+                engines: engines.map(str::to_owned),
+            };
+            assert_eq!(ready(words).unwrap(), want, "{words}");
+        }
         for words in [
             "",
             "ready",

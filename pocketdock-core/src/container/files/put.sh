@@ -12,9 +12,10 @@
 # VIA    stdin: the archive comes there; engine: the engine unpacks it, if the place can be told in
 #        a plain path, and when it has, the line `unpacked` comes on stdin
 #
-# Says on stderr `pd ready UID GID new|merge gnu|other`, followed by where the engine is to unpack,
-# if it is. Then the archive is to be sent, and in the end it says `pd done STATUS`. Or it says
-# `pd fail WHY PATH`, with WHY one of missing, is_dir, not_dir, denied, no_tar.
+# Says on stderr `pd ready UID GID new|named|merge gnu|other`, followed by where the engine is to
+# unpack, if it is; what is `named` is new and called as DEST ends. Then the archive is to be sent,
+# and in the end it says `pd done STATUS`. Or it says `pd fail WHY PATH`, with WHY one of missing,
+# is_dir, not_dir, denied, no_tar.
 # What is new is unpacked beside its place and moved there when it is complete.
 how=$1 dest=$2 kind=$4 user=$5 group=$6 stage=.$7 via=$8
 name=$(printf '%b.' "$3")
@@ -56,6 +57,7 @@ make_dirs() { # as mkdir -p, each the user's
   chown "$uid:$gid" "$1" 2>/dev/null # for whoever may; who may not is that user
 }
 find_ids
+new=new
 if [ -d "$dest" ]; then
   case $how in
   write) fail is_dir "$dest" ;;
@@ -63,7 +65,7 @@ if [ -d "$dest" ]; then
   esac
 else
   case $how in into) why_no_dir "$dest" ;; esac
-  dir=${dest%/*} target=${dest##*/}
+  new=named dir=${dest%/*} target=${dest##*/}
   dir=${dir:-/}
   case $how in write) make_dirs "$dir" ;; esac
   [ -d "$dir" ] || why_no_dir "$dir"
@@ -93,7 +95,8 @@ if [ $mode = new ]; then
   [ "$where" = "$stage" ] || mkdir "$where"
 fi
 case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu ;; *) flavour=other ;; esac
-printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$mode" "$flavour" "$place" >&2
+[ $mode = new ] || new=$mode
+printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$new" "$flavour" "$place" >&2
 if [ -n "$place" ]; then
   read -r word
   [ "$word" = unpacked ]

@@ -40,6 +40,9 @@ const NOTES_MAX: usize = 10;
 const FATE_WITHIN: Duration = Duration::from_secs(2);
 const FATE_POLL: Duration = Duration::from_millis(50);
 
+/// How long ending a script that has not come to its end may take.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How much of the first output is kept, for the engine's reason why there is no script.
 const FIRST_LEN_MAX: usize = 4096;
 
@@ -61,10 +64,14 @@ pub(crate) struct Script {
     notes: VecDeque<String>,
     first: Vec<u8>,
     is_over: bool,
+    /// Whether it has said its last words, or was killed.
+    is_done: bool,
     /// Why it could not be read any more, if nobody has been told.
     failure: Option<Error>,
-    /// How long nothing may come.
+    /// How long what is waited for may take. Anything else that comes meanwhile does not stretch
+    /// it: what runs in a sandbox may write for ever.
     patience: Duration,
+    until: Deadline,
 }
 
 impl Script {
@@ -109,8 +116,10 @@ impl Script {
             notes: VecDeque::new(),
             first: Vec::new(),
             is_over: false,
+            is_done: false,
             failure: None,
             patience: container.client().timeout(),
+            until: Deadline::NEVER,
         })
     }
 
@@ -126,8 +135,10 @@ impl Script {
     /// The error it says; [`Error::CommandNotFound`] if there is no `sh`; if it ends without a word
     /// what has become of its sandbox, or [`Error::SocketCommunication`].
     pub(crate) fn hear(&mut self) -> Result<String> {
+        self.until = Deadline::after(self.patience);
         loop {
             if let Some(words) = self.said.pop_front() {
+                self.is_done = words.starts_with("done ") || words.starts_with("fail ");
                 return match words.strip_prefix("fail ") {
                     Some(failure) => Err(said_error(failure)),
                     None => Ok(words),
@@ -146,6 +157,7 @@ impl Script {
     ///
     /// As [`hear`](Self::hear).
     pub(crate) fn begin(&mut self) -> Result<()> {
+        self.until = Deadline::after(self.patience);
         while self.data.is_empty() && self.said.is_empty() {
             if !self.pump()? {
                 return Err(self.end_without_a_word());
@@ -171,6 +183,7 @@ impl Script {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        self.until = Deadline::after(self.patience);
         let mut dropped_len = 0;
         while self.said.is_empty() {
             dropped_len += self.data.len() as u64;
@@ -211,8 +224,11 @@ impl Script {
     }
 
     /// Ends it before its time, with all that it has started.
-    pub(crate) fn kill(&self) {
+    pub(crate) fn kill(&mut self) {
+        self.is_done = true;
         self.streaming.body.connection().shut_down();
+        let patience = self.patience.min(CLEANUP_TIMEOUT);
+        self.target.client = self.target.client.clone().with_timeout(patience);
         // Best effort: it has lost its reader and goes with its sandbox at the latest.
         let _gone = self.target.kill(Signal::KILL, Scope::Tree);
     }
@@ -258,8 +274,8 @@ impl Script {
             if self.is_over {
                 return Ok(false);
             }
-            let deadline = Deadline::after(self.patience);
-            self.streaming.body.connection_mut().set_deadline(deadline);
+            let connection = self.streaming.body.connection_mut();
+            connection.set_deadline(self.until);
             match self.streaming.body.read(&mut self.buffer) {
                 Ok(0) => self.is_over = true,
                 Ok(n) => {
@@ -345,6 +361,7 @@ impl Script {
 
 impl Read for Script {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.until = Deadline::after(self.patience);
         while self.data.is_empty() {
             match self.pump() {
                 Ok(true) => {}
@@ -363,6 +380,14 @@ impl Read for Script {
         let n = data.read(buffer)?;
         self.data.start += n;
         Ok(n)
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if !self.is_done && !self.is_over {
+            self.kill();
+        }
     }
 }
 
