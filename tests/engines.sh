@@ -3,11 +3,14 @@
 #
 #   bash tests/engines.sh start DIR    both engines answer when this returns
 #   bash tests/engines.sh stop DIR     everything the pair started is gone when this returns
+#   bash tests/engines.sh restart DIR docker|podman    one that has ended, with what it had
 #
 # Everything the engines keep lives under DIR: sockets (DIR/docker.sock, DIR/podman.sock), images,
 # locks, logs, event files and pids. Each engine has a bridge and a subnet of its own, so a running
 # engine of this machine, its containers and its networks are never touched. Also a library:
 # `source` it and call the functions.
+#
+# With ENGINES_DATA_SIZE (`400m`) each engine keeps its data on a file system in memory of that size.
 #
 # Needs root, and the packages tests/run.sh installs. Written for Docker 20.10 to 28 and Podman 4.3 to
 # 5.8. ENGINE_TREE in the environment is a tree of tests/trees.sh to run the engines of, instead of
@@ -59,6 +62,16 @@ read_prefix() { # DIR
         ENGINE_PREFIX+=(setpriv --reuid "$ENGINE_USER" --regid "$ENGINE_USER" --init-groups
             env "HOME=$1/home" "XDG_RUNTIME_DIR=$1/runtime" "USER=$ENGINE_USER")
     fi
+}
+
+# What is full when its engine has written so much.
+mount_small_disks() { # DIR SIZE ENGINE...
+    local dir=$1 size=$2 engine
+    shift 2
+    for engine in "$@"; do
+        mkdir -p "$dir/$engine"
+        mount -t tmpfs -o "size=$size" "pd-$engine" "$dir/$engine"
+    done
 }
 
 start_docker() { # DIR
@@ -161,12 +174,29 @@ start_engines() { # DIR [ENGINE...]
     fi
     claim_network "$dir"
     read_prefix "$dir"
+    [ -z "${ENGINES_DATA_SIZE-}" ] || mount_small_disks "$dir" "$ENGINES_DATA_SIZE" "$@"
     for engine in "$@"; do "start_$engine" "$dir"; done
     for engine in "$@"; do
         wait_ready "$dir" "$engine" || { stop_engines "$dir"; return 1; }
         took_ms=$(((${EPOCHREALTIME/./} - began) / 1000))
         say "$engine answers after $took_ms ms on $dir/$engine.sock"
     done
+}
+
+restart_engine() { # DIR ENGINE
+    local dir
+    dir=$(realpath "$1")
+    case $2 in
+        docker)
+            docker_rules -D "$(cat "$dir/network")" 2>/dev/null || true
+            start_docker "$dir"
+            ;;
+        *)
+            rm -f "$dir/podman.sock"
+            start_podman "$dir"
+            ;;
+    esac
+    wait_ready "$dir" "$2"
 }
 
 # Through the engine, so that it also removes its networks, mounts and cgroups.
@@ -251,8 +281,9 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     case ${1-}:${2-} in
         start:?*) start_engines "$2" ;;
         stop:?*) stop_engines "$2" ;;
+        restart:?*) restart_engine "$2" "${3:?docker or podman}" ;;
         *)
-            echo "usage: tests/engines.sh start|stop DIR" >&2
+            echo "usage: tests/engines.sh start|stop DIR, restart DIR docker|podman" >&2
             exit 2
             ;;
     esac

@@ -36,6 +36,7 @@ mod disturbed;
 mod endpoints;
 mod ends;
 mod engine_loss;
+mod engine_trouble;
 mod examples;
 mod files;
 mod hostile;

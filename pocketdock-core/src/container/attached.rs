@@ -15,6 +15,8 @@
 //! Once the command has ended, what it wrote is still on its way: up to a pipe's and a few
 //! buffers' worth. It is read until waiting for more has cost `DRAIN_WAIT` in sum, or until
 //! there was more than the command can have left behind, which then comes from another process.
+//! What comes in quick succession pays for the wait for it: an engine far away has much of it on
+//! its way, and passes it on slowly.
 
 use std::io::{self, Read};
 use std::net::Shutdown;
@@ -52,6 +54,9 @@ const DRAIN_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The same after a kill: its victims' output ends by itself, though Docker takes its time.
 const KILL_DRAIN_WAIT: Duration = Duration::from_secs(2);
+
+/// How fast output has to come, in bytes per second, to be worth the wait for it.
+const DRAIN_RATE_MIN: u64 = 128 * 1024;
 
 /// More than a command can have left in pipes and sockets on its way to us.
 const DRAIN_LEN_MAX: usize = 4 * 1024 * 1024;
@@ -326,7 +331,9 @@ impl Attached {
             Some(n) if 0 < n && 0 < len_left => n,
             _ => return self.end(exit_code, sink).map(Some),
         };
-        let wait_left = wait_left.saturating_sub(began.elapsed());
+        let paid = Duration::from_micros(n as u64 * 1_000_000 / DRAIN_RATE_MIN);
+        let wait_left = wait_left.saturating_sub(began.elapsed()) + paid;
+        let wait_left = wait_left.min(DRAIN_WAIT_MAX);
         let len_left = len_left.saturating_sub(n);
         self.phase = Phase::Draining {
             exit_code,
