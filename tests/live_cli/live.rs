@@ -212,7 +212,13 @@ pub(crate) struct Sandbox<'l> {
     pub(crate) name: String,
 }
 
-impl Sandbox<'_> {
+impl<'l> Sandbox<'l> {
+    /// One that was made past pocketdock.
+    pub(crate) fn named(live: &'l Live, name: &str) -> Self {
+        let name = name.to_owned();
+        Sandbox { live, name }
+    }
+
     /// `pocketdock run NAME WORDS...`
     pub(crate) fn run(&self, words: &[&str]) -> Output {
         self.live

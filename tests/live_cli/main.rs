@@ -20,6 +20,7 @@ mod care;
 mod commands;
 mod detach;
 mod files;
+mod hostile;
 mod life;
 mod live;
 mod output;

@@ -143,7 +143,12 @@ impl Description {
 
     /// Puts it into a directory that has none; whether it had none.
     pub(crate) fn create(&self, dir: &Path) -> Result<bool> {
-        private::create(&dir.join(FILE), self.to_text().as_bytes())
+        // Whoever dies half-way leaves no directory without a description in this place.
+        let text = self.to_text();
+        match private::create_dir_with(dir, FILE, text.as_bytes())? {
+            true => Ok(true),
+            false => private::create(&dir.join(FILE), text.as_bytes()),
+        }
     }
 
     /// Puts it in place of the one in a directory, if that says something else.

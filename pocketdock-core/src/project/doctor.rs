@@ -29,6 +29,7 @@ use crate::project::config::Config;
 use crate::project::description::Description;
 use crate::project::instance::Instance;
 use crate::project::place::Place;
+use crate::project::private;
 use crate::project::prune::{managed, owner_life};
 use crate::wire::value::Value;
 use ward::{Leftover, Ward, describe, destroy};
@@ -132,6 +133,7 @@ struct Doctor {
 impl Doctor {
     fn look_at(&mut self, place: &Place, engine: std::result::Result<&Engine, &Error>) {
         let instances = self.described(place);
+        self.left_aside(place);
         let engine = match engine {
             Ok(engine) => engine,
             Err(error) => {
@@ -240,6 +242,18 @@ impl Doctor {
             let names = names.join(", ");
             let note = format!("not built: {names}; 'pocketdock build NAME' builds one");
             self.report.notes.push(note);
+        }
+    }
+
+    /// What clients that died have left half-made or half-removed in a place.
+    fn left_aside(&mut self, place: &Place) {
+        // That the place cannot be read has been said.
+        for dir in private::left_aside(&place.instances).unwrap_or_default() {
+            let message = format!("'{}' was never finished", dir.display());
+            self.report.stale_instance_dirs.push(dir.clone());
+            self.treat("unfinished_instance", message, || {
+                Instance::remove_aside(&dir)
+            });
         }
     }
 

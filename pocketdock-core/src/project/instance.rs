@@ -222,7 +222,12 @@ impl Instance {
                 remove_tree(&self.dir.join(name))?;
             }
         }
-        remove_tree(&self.dir)
+        remove_tree(&private::move_aside(&self.dir)?)
+    }
+
+    /// Removes what a client that died has left half-made or half-removed beside instances.
+    pub(crate) fn remove_aside(dir: &Path) -> Result<()> {
+        remove_tree(dir)
     }
 
     /// Prepares to record a command that is about to be started, so that a log that cannot be

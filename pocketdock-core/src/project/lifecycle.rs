@@ -197,9 +197,9 @@ impl<'a> Draft<'a> {
         if let Some(known) = instance.description()? {
             refuse_another_engine(engine, &known)?;
         }
+        let is_ours = description.create(instance.dir())?;
         private::create_dir(&instance.logs_dir())?;
         private::create_dir(&instance.dir().join("data"))?;
-        let is_ours = description.create(instance.dir())?;
         Ok(Draft {
             instance,
             description,

@@ -230,7 +230,7 @@ fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     while let Some((plain, tail)) = rest.split_at_checked(plain_len(rest.as_bytes())) {
-        out.push_str(plain);
+        write_plain(plain, out);
         let mut chars = tail.chars();
         let Some(special) = chars.next() else {
             break;
@@ -239,6 +239,23 @@ fn write_string(text: &str, out: &mut String) {
         rest = chars.as_str();
     }
     out.push('"');
+}
+
+/// Writes text that may be as it is. JSON would let DEL and the C1 controls stand; a terminal obeys
+/// them.
+fn write_plain(mut text: &str, out: &mut String) {
+    let harmful = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
+    if text.bytes().any(|byte| matches!(byte, 0x7f | 0xc2)) {
+        while let Some((before, after)) = text.split_once(harmful) {
+            out.push_str(before);
+            let tail = text.get(before.len()..).unwrap_or_default();
+            if let Some(control) = tail.chars().next() {
+                write_escape(control, out);
+            }
+            text = after;
+        }
+    }
+    out.push_str(text);
 }
 
 fn write_escape(special: char, out: &mut String) {
@@ -847,6 +864,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn no_control_character_is_written_as_it_is() {
+        let all: String = ('\0'..='\u{a1}').collect();
+        let text = to_string(&Value::from(all.as_str()));
+        assert!(!text.contains(char::is_control), "{text:?}");
+        assert!(text.contains("\\u009b"), "{text:?}");
+        assert!(text.contains("\u{a0}\u{a1}"), "{text:?}");
+        assert_eq!(parse(text.as_bytes()).unwrap().as_str(), Some(all.as_str()));
     }
 
     #[test]

@@ -121,7 +121,8 @@ fn an_engine_that_stalls() {
     let far = engine.open(sandbox.name()).unwrap();
     let process = far.exec("echo out; sleep 1; echo more").detach().unwrap();
     proxy.is_stalled.store(true, Ordering::SeqCst);
-    for (what, call) in CALLS {
+    // Not for longer than Podman remembers how a command has ended.
+    for (what, call) in &CALLS[..3] {
         let began = Instant::now();
         let error = call(&far).expect_err(what);
         assert!(matches!(error, Error::Timeout { .. }), "{what}: {error:?}");
