@@ -49,6 +49,7 @@ clean_up() {
         wait "$preparing_pid" 2>/dev/null || true
     fi
     stop_engines "$scratch/engines"
+    stop_engines "$scratch/small"
     rm -rf "$scratch"
     scratch=
 }
@@ -57,8 +58,8 @@ clean_up() {
 # compile, or died: it counts as one failure.
 cargo_test() { # ARGUMENT...
     local log=$scratch/cargo.log status=0 run_passed run_failed run_skipped some=0
-    # One that is left out by --skip, or all but one by a name, is our own doing.
-    case " $* " in *" -- engine_loss "*) some=1 ;; esac
+    # What is left out by --skip, or by a name, is our own doing.
+    case " $* " in *" -- "*) some=1 ;; esac
     cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
     read -r run_passed run_failed run_skipped < <(count_results "$log" "$some")
     if [ "$status" -ne 0 ] && [ "$run_failed" -eq 0 ]; then run_failed=1; fi
@@ -118,7 +119,7 @@ python_runs() { # SOCKET
 suites_without_engine() {
     awk '/^\[\[test\]\]/ { test = 1 }
         test && $1 == "name" { gsub(/"/, "", $3); print "--test=" $3; test = 0 }' \
-        pocketdock-core/Cargo.toml pocketdock-cli/Cargo.toml | grep -v live
+        pocketdock-core/Cargo.toml pocketdock-cli/Cargo.toml | grep -v -e live -e load
 }
 
 # Which engine the suites are for.
@@ -137,9 +138,29 @@ run_live() { # ENGINE OTHER
     check "$1::python_runs" python_runs "$scratch/engines/$1.sock"
     point_at "$1" "$2"
     step "$1: live suites"
-    cargo_test -p pocketdock-core --test live -- --skip engine_loss
+    cargo_test -p pocketdock-core --test live -- --skip engine_loss --skip engine_trouble
     cargo_test -p pocketdock-cli --test cli_live
     cargo_test -p pocketdock-cli --test documents_live
+    step "$1: a small load"
+    cargo_test -p pocketdock-core --test load -- --test-threads=1
+}
+
+# A pair on a small disk, for those tests alone that freeze, kill and fill up an engine.
+trouble() {
+    local engine
+    step "engines in trouble"
+    if ! ENGINES_DATA_SIZE=300m start_engines "$scratch/small"; then
+        failed=$((failed + 1))
+        return
+    fi
+    for engine in "${ENGINES[@]}"; do
+        point_at "$engine" "$engine"
+        export POCKETDOCK_TEST_SOCKET=$scratch/small/$engine.sock
+        busybox_image "$POCKETDOCK_TEST_SOCKET"
+        POCKETDOCK_TEST_ENGINE_DIR=$scratch/small \
+            cargo_test -p pocketdock-core --test live -- --test-threads=1 engine_trouble
+    done
+    stop_engines "$scratch/small"
 }
 
 # The last test on an engine ends it.
@@ -179,6 +200,7 @@ run_all() { # --quick or nothing
     fi
     run_live docker podman
     run_live podman docker
+    trouble
     lose docker podman
     lose podman docker
 }

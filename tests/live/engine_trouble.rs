@@ -118,7 +118,9 @@ fn is_loss(error: &Error) -> bool {
 
 #[test]
 fn frozen_and_let_go_again() {
-    let Some(patient) = Patient::find() else { return };
+    let Some(patient) = Patient::find() else {
+        return;
+    };
     drop(patient);
     alone("engine_trouble::frozen_and_let_go_again", &[], || {
         let patient = Patient::find().expect("the same engine");
@@ -156,7 +158,9 @@ const CALLS: [(&str, fn(&Container) -> Result<()>); 9] = [
 
 #[test]
 fn killed_and_started_again() {
-    let Some(patient) = Patient::find() else { return };
+    let Some(patient) = Patient::find() else {
+        return;
+    };
     drop(patient);
     alone("engine_trouble::killed_and_started_again", &[], || {
         let patient = Patient::find().expect("the same engine");
@@ -189,7 +193,9 @@ fn killed_and_started_again() {
 
 #[test]
 fn with_its_disk_full() {
-    let Some(patient) = Patient::find() else { return };
+    let Some(patient) = Patient::find() else {
+        return;
+    };
     let (_guard, sandbox) = patient.sandbox();
     let scratch = Scratch::new();
     let file = scratch.write("file", &[b'x'; 200_000]);
@@ -200,7 +206,9 @@ fn with_its_disk_full() {
         let text = outcome.expect_err(what).to_string();
         assert!(10 < text.len(), "{what}: {text}");
     };
-    let written = within_bound("write", || sandbox.write_file("/srv/x", vec![b'x'; 200_000]));
+    let written = within_bound("write", || {
+        sandbox.write_file("/srv/x", vec![b'x'; 200_000])
+    });
     fails("write", written);
     let pushed = within_bound("push", || sandbox.push(&file, "/srv/y").map(drop));
     fails("push", pushed);
@@ -222,5 +230,8 @@ fn with_its_disk_full() {
     }
     sandbox.push(&file, "/tmp/y").unwrap();
     drop(patient.sandbox());
-    assert!(!patient.engine.image_exists(&image).unwrap(), "half an image");
+    assert!(
+        !patient.engine.image_exists(&image).unwrap(),
+        "half an image"
+    );
 }

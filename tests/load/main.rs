@@ -149,9 +149,14 @@ fn many_sandboxes() {
     assert_eq!(all.len(), count);
     many(count, 8, |n| {
         let result = all[n].run(format!("echo {n}; exit 3")).unwrap();
-        assert_eq!((result.exit_code, result.stdout), (3, format!("{n}\n").into_bytes()));
+        assert_eq!(
+            (result.exit_code, result.stdout),
+            (3, format!("{n}\n").into_bytes())
+        );
     });
-    let running = live.engine().list(&pocketdock_core::ListFilter::new().running());
+    let running = live
+        .engine()
+        .list(&pocketdock_core::ListFilter::new().running());
     assert!(count <= running.unwrap().len());
     let all = Mutex::new(all);
     many(count, 4, |_| {

@@ -314,7 +314,10 @@ pub(crate) fn kill(
         marks,
     } = exec;
     let first = First::of(client, container, exec_id);
-    let inner = first.as_ref().map_or(0, |first| first.inner_pid).to_string();
+    let inner = first
+        .as_ref()
+        .map_or(0, |first| first.inner_pid)
+        .to_string();
     let number = signal.number().to_string();
     let scope_word = match scope {
         Scope::Tree => "tree",

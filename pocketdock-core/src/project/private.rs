@@ -195,9 +195,17 @@ mod tests {
             ..own.clone()
         };
         let dead = format!("{ASIDE}{}-12ab", dead.tag());
-        for name in [&dead, &format!("{ASIDE}{}-12ab", own.tag()), ".pocketdock-x", "box"] {
+        for name in [
+            &dead,
+            &format!("{ASIDE}{}-12ab", own.tag()),
+            ".pocketdock-x",
+            "box",
+        ] {
             create_dir(&scratch.path().join(name)).unwrap();
         }
-        assert_eq!(left_aside(scratch.path()).unwrap(), [scratch.path().join(dead)]);
+        assert_eq!(
+            left_aside(scratch.path()).unwrap(),
+            [scratch.path().join(dead)]
+        );
     }
 }

@@ -39,7 +39,8 @@ impl Load {
             let first = stream.next().expect("output").unwrap();
             let send = send.clone();
             waiting.push(thread::spawn(move || {
-                send.send(finish(stream, first.data)).expect("the test waits");
+                send.send(finish(stream, first.data))
+                    .expect("the test waits");
             }));
         }
         for _ in 0..SESSIONS {

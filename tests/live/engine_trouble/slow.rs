@@ -100,7 +100,9 @@ fn everything_works_through_a_slow_engine() {
     let content: Vec<u8> = (0..=255).cycle().take(1_000_000).collect();
     let file = scratch.write("file", &content);
     sandbox.push(&file, "/tmp/pushed").unwrap();
-    sandbox.pull("/tmp/pushed", &scratch.join("pulled")).unwrap();
+    sandbox
+        .pull("/tmp/pushed", &scratch.join("pulled"))
+        .unwrap();
     assert!(std::fs::read(scratch.join("pulled")).unwrap() == content);
     assert!(sandbox.read_file("/tmp/pushed").unwrap() == content);
     let timed = sandbox.exec("echo out; sleep 1000");

@@ -181,7 +181,10 @@ fn a_hardened_sandbox_stays_within_its_limits() {
     assert!(!filled.ok(), "{filled:?}");
     sandbox.stop().unwrap();
     sandbox.resume().unwrap();
-    assert!(sandbox.run("echo on").unwrap().ok(), "the mount is empty again");
+    assert!(
+        sandbox.run("echo on").unwrap().ok(),
+        "the mount is empty again"
+    );
 }
 
 #[test]

@@ -100,18 +100,22 @@ fn memory_stays_flat_under_a_flood() {
     if Live::begin().is_none() {
         return;
     }
-    alone("hostile::flood::memory_stays_flat_under_a_flood", &[], || {
-        let live = Live::begin().expect("the same engine");
-        let sandbox = live.sandbox();
-        // Whatever is allocated once is allocated now.
-        assert!(sandbox.run("true").unwrap().ok());
-        assert_flat("stream", 0, || by_stream(&sandbox));
-        // A vector that grows is there twice for an instant.
-        assert_flat("run", 2 * 10 * 1024, || by_run(&sandbox));
-        assert_flat("process", 2 * 1024, || by_process(&sandbox));
-        assert_flat("session", 2 * 10 * 1024, || by_session(&sandbox));
-        assert_flat("runner", 2 * 10 * 1024, || by_runner(&sandbox));
-    });
+    alone(
+        "hostile::flood::memory_stays_flat_under_a_flood",
+        &[],
+        || {
+            let live = Live::begin().expect("the same engine");
+            let sandbox = live.sandbox();
+            // Whatever is allocated once is allocated now.
+            assert!(sandbox.run("true").unwrap().ok());
+            assert_flat("stream", 0, || by_stream(&sandbox));
+            // A vector that grows is there twice for an instant.
+            assert_flat("run", 2 * 10 * 1024, || by_run(&sandbox));
+            assert_flat("process", 2 * 1024, || by_process(&sandbox));
+            assert_flat("session", 2 * 10 * 1024, || by_session(&sandbox));
+            assert_flat("runner", 2 * 10 * 1024, || by_runner(&sandbox));
+        },
+    );
 }
 
 /// A file without end is not read into memory, and a pull of it can be stopped.

@@ -70,7 +70,9 @@ fn with_fake(live: &Live, program: &str, text: &str) -> Container {
          cat >/fake; chmod 755 /fake; mv -f /fake $at"
     );
     let text = format!("{TRUE}{text}\n");
-    let result = sandbox.exec(["/usr/bin/bash", "-c", line.as_str()]).stdin(text);
+    let result = sandbox
+        .exec(["/usr/bin/bash", "-c", line.as_str()])
+        .stdin(text);
     let result = result.run().expect("prepare a sandbox that lies");
     assert!(result.ok(), "{program}: {result:?}");
     sandbox
@@ -295,7 +297,12 @@ fn listings_that_lie() {
     let Some(live) = Live::begin() else { return };
     // What a file holds is read for as long as it comes in good time; a `cat` may only be late.
     let flood = "while :; do echo 'PID 1 root evil'; done";
-    let programs = [("ps", flood), ("readlink", flood), ("mv", flood), ("cat", "sleep 1000")];
+    let programs = [
+        ("ps", flood),
+        ("readlink", flood),
+        ("mv", flood),
+        ("cat", "sleep 1000"),
+    ];
     for_each(&programs, |(program, text)| {
         let guard = with_fake(&live, program, text);
         let sandbox = impatient(&live, &guard);
@@ -304,7 +311,11 @@ fn listings_that_lie() {
         let lies = format!("{info:?}").contains("evil");
         assert!(!lies, "{program}: {info:?}");
         try_all(program, &COPIES, &sandbox, &host());
-        assert!(began.elapsed() < 3 * BOUND, "{program}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < 3 * BOUND,
+            "{program}: {:?}",
+            began.elapsed()
+        );
         assert_ends(&guard);
     });
 }

@@ -28,11 +28,19 @@ fn as_set(names: impl IntoIterator<Item = OsString>) -> BTreeSet<OsString> {
 }
 
 fn wanted() -> BTreeSet<OsString> {
-    as_set(names().iter().map(|name| OsStr::from_bytes(name).to_owned()))
+    as_set(
+        names()
+            .iter()
+            .map(|name| OsStr::from_bytes(name).to_owned()),
+    )
 }
 
 fn on_host(dir: &std::path::Path) -> BTreeSet<OsString> {
-    as_set(fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()))
+    as_set(
+        fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name()),
+    )
 }
 
 #[test]

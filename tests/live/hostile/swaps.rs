@@ -62,7 +62,10 @@ fn directories_that_become_links_while_they_are_pulled() {
         assert_not_the_hosts(&out);
         fs::remove_dir_all(&out).unwrap();
     }
-    assert_eq!(fs::read(scratch.join("victim/passwd")).unwrap(), b"unharmed");
+    assert_eq!(
+        fs::read(scratch.join("victim/passwd")).unwrap(),
+        b"unharmed"
+    );
     assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
     assert!(0 < whole, "none came through");
 }
