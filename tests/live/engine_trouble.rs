@@ -142,9 +142,12 @@ fn frozen_and_let_go_again() {
     });
 }
 
+/// Something that is done with a sandbox.
+type Call = (&'static str, fn(&Container) -> Result<()>);
+
 /// One of each kind of call.
 #[rustfmt::skip] // one case per line
-const CALLS: [(&str, fn(&Container) -> Result<()>); 9] = [
+const CALLS: [Call; 9] = [
     ("run",     |sandbox| sandbox.run("true").map(drop)),
     ("stream",  |sandbox| sandbox.exec("true").stream().and_then(|it| it.result()).map(drop)),
     ("session", |sandbox| sandbox.session()?.send_and_wait("true", PATIENCE).map(drop)),

@@ -236,8 +236,11 @@ fn for_long() {
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Something that is done with a sandbox.
+type Work = (&'static str, fn(&Container, &Scratch) -> Result<()>);
+
 #[rustfmt::skip] // one case per line
-const WORK: [(&str, fn(&Container, &Scratch) -> Result<()>); 11] = [
+const WORK: [Work; 11] = [
     ("run",      |sandbox, _| sandbox.run("seq 1000").map(drop)),
     ("cut",      |sandbox, _| sandbox.exec("yes | head -c 3000000").max_output(10).run().map(drop)),
     ("time out", |sandbox, _| sandbox.exec("sleep 1000 & sleep 1000").timeout(SECOND / 10).run().map(drop)),

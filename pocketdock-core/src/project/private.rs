@@ -118,7 +118,7 @@ pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>> {
 
 /// A directory of a test's own.
 #[cfg(test)]
-pub(crate) struct Scratch(std::path::PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 #[cfg(test)]
 impl Scratch {

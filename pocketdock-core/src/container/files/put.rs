@@ -317,7 +317,13 @@ mod tests {
         for (words, is_new, is_named, sets_times_last, engines) in [
             ("ready 1000 5 new gnu", true, false, true, None),
             ("ready 1000 5 named other", true, true, false, None),
-            ("ready 1000 5 merge other /home/.x", false, false, false, Some("/home/.x")),
+            (
+                "ready 1000 5 merge other /home/.x",
+                false,
+                false,
+                false,
+                Some("/home/.x"),
+            ),
         ] {
             let want = Ready {
                 owner,
