@@ -1,9 +1,9 @@
 //! A real engine under load: many sandboxes, many commands at once, one after the other, and for
 //! long. What the process holds stays flat, and nothing is left.
 //!
-//! A small load unless `POCKETDOCK_LOAD` is `full`; `POCKETDOCK_LOAD_SECONDS` says how long the soak
-//! takes. `tests/load.sh` runs it in full on both engines. The variables of the `live` suite say
-//! which engine it is for.
+//! A small load unless `POCKETDOCK_LOAD` is `full`; `POCKETDOCK_LOAD_SECONDS` says how long the
+//! soak takes. `tests/load.sh` runs it in full on both engines. The variables are those of the `live`
+//! suite.
 
 #![allow(
     clippy::unwrap_used,

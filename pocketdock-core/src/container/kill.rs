@@ -6,8 +6,8 @@
 //! together with their sessions and children, stops them until no new one turns up, and kills
 //! them. It needs `sh` in the image and nothing else.
 //!
-//! A sandbox may have no shell, no room for one more process or for its memory, or a shell that does
-//! something else. SIGKILL then ends the commands by a restart of the whole container.
+//! A sandbox may have no shell, no room for one more process, or a shell that does something else.
+//! SIGKILL then ends the commands by a restart of the whole container.
 //!
 //! What escapes: a process that leaves its session, loses its parent and clears its environment,
 //! if a program was executed without a shell; and one that became another user whose processes

@@ -193,7 +193,7 @@ fn a_command_that_has_used_up_the_memory_is_timed_out() {
     let options = live.options().hardened().mem_limit("64m");
     let sandbox = live.create(&options);
     // So near to the limit that no other program can be started.
-    let line = "head -c 60m /dev/zero >/tmp/x; i=0; while head -c 64k /dev/zero >>/tmp/y; do :; done; \
+    let line = "head -c 60m /dev/zero >/tmp/x; while head -c 64k /dev/zero >>/tmp/y; do :; done; \
                 while :; do sleep 1000; done";
     let command = sandbox.exec(["sh", "-c", line]);
     let result = command.timeout(std::time::Duration::from_secs(5)).run();

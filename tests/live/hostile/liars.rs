@@ -66,7 +66,8 @@ fn with_fake(live: &Live, program: &str, text: &str) -> Container {
         "set -e; mkdir -p /real /srv/dir; for it in {PROGRAMS}; do
              ! command -v $it >/dev/null || cp $(command -v $it) /real/
          done
-         echo one >/srv/dir/one; echo two >/srv/two; at=$(command -v {program} || echo /usr/bin/{program})
+         echo one >/srv/dir/one; echo two >/srv/two
+         at=$(command -v {program} || echo /usr/bin/{program})
          cat >/fake; chmod 755 /fake; mv -f /fake $at"
     );
     let text = format!("{TRUE}{text}\n");
