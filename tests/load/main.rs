@@ -2,8 +2,8 @@
 //! long. What the process holds stays flat, and nothing is left.
 //!
 //! A small load unless `POCKETDOCK_LOAD` is `full`; `POCKETDOCK_LOAD_SECONDS` says how long the
-//! soak takes. `tests/load.sh` runs it in full on both engines. The variables are those of the `live`
-//! suite.
+//! soak takes. `tests/load.sh` runs it in full on both engines. The variables are those of
+//! the `live` suite.
 
 #![allow(
     clippy::unwrap_used,

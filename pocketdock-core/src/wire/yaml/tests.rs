@@ -52,7 +52,7 @@ fn documents() {
         ("single quotes",        "'a b': 'it''s: # \\n'",         r##"{"a b":"it's: # \\n"}"##),
         ("double quotes",        "\"a\\tb\": \"\\\"\\\\\\/\\x41\\u00e9\\U0001F600\\ \"", "{\"a\\tb\":\"\\\"\\\\/Aé😀 \"}"),
         ("controls by escapes",  "a: \"\\0\\a\\b\\v\\f\\r\\e\\n\"", r#"{"a":"\u0000\u0007\b\u000b\f\r\u001b\n"}"#),
-        ("spaces by escapes",    "a: \"\\N\\_\\L\\P\"",           "{\"a\":\"\u{85}\u{a0}\u{2028}\u{2029}\"}"),
+        ("spaces by escapes",    "a: \"\\N\\_\\L\\P\"",           "{\"a\":\"\\u0085\u{a0}\u{2028}\u{2029}\"}"),
         ("a tab in quotes",      "a: 'b\tc'\nd: \"e\tf\"",        r#"{"a":"b\tc","d":"e\tf"}"#),
         ("equal keys apart",     "a:\n  k: 1\nb:\n  k: 2",        r#"{"a":{"k":1},"b":{"k":2}}"#),
         ("other scripts",        "ключ: 値 \u{a0}",               "{\"ключ\":\"値 \u{a0}\"}"),
