@@ -3,15 +3,16 @@
 use std::io::{self, Cursor, Read, Write};
 
 use pocketdock_core::Error;
-use pocketdock_core::engine::archive;
 use pocketdock_core::engine::client::Client;
 use pocketdock_core::engine::exchange::RequestBody;
+use pocketdock_core::engine::{archive, images};
 
-use crate::client_of;
 use crate::support::fake_engine::{Exchange, FakeEngine, Reply};
 use crate::support::fault::{Fault, FaultReader, HARMLESS};
+use crate::support::process::{PATIENCE, within};
 use crate::support::request::Request;
 use crate::support::rng::Rng;
+use crate::{SHORT, client_of};
 
 /// Larger than what a Unix socket buffers, so that writing waits for the engine to read.
 const LARGE_LEN: usize = 3_000_000;
@@ -135,5 +136,30 @@ fn an_engine_that_hangs_up_in_mid_body_is_an_error() {
             matches!(error, Error::SocketCommunication { .. }),
             "{error:?}"
         );
+    }
+}
+
+/// A body may take as long as its source does; an engine that takes none of it may not.
+#[test]
+fn an_engine_that_takes_no_more_of_a_body_is_not_waited_for() {
+    let deaf = || Exchange::any(Reply::raw("").hang()).after_head();
+    let fake = FakeEngine::script([deaf(), deaf(), deaf()]);
+    let client = client_of(&fake)
+        .with_timeout(SHORT)
+        .with_image_timeout(SHORT);
+    let outcomes = within(PATIENCE, move || {
+        let large = vec![0; LARGE_LEN];
+        let (mut sized, mut image) = (large.as_slice(), large.as_slice());
+        let sized = RequestBody::Reader(&mut sized, Some(LARGE_LEN as u64));
+        let mut write = |sink: &mut dyn Write| sink.write_all(&large);
+        [
+            upload(&client, sized),
+            upload(&client, RequestBody::Writer(&mut write)),
+            images::load(&client, &mut image).map(drop),
+        ]
+    });
+    for outcome in outcomes {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
     }
 }

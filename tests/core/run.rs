@@ -4,10 +4,12 @@
 //! ended, and output that was cut short is an error that carries what arrived.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pocketdock_core::{End, Error, ExecResult, StreamKind};
+use pocketdock_core::{Container, End, EngineOptions, Error, ExecResult, StreamKind};
 
 use crate::SHORT;
 use crate::model::{Kind, exec_state, inspected, kinds, model, model_with, opened};
@@ -75,7 +77,7 @@ fn exit_codes_and_signals_are_told_apart() {
 #[test]
 fn the_code_counts_only_when_the_command_has_ended() {
     // Podman gives code 0 for a command that still runs.
-    let answers = std::sync::Mutex::new(vec![exec_state(false, "7"), exec_state(true, "0")]);
+    let answers = Mutex::new(vec![exec_state(false, "7"), exec_state(true, "0")]);
     let fake = model(move |kind, _| match kind {
         Kind::ExecInspect => answers.lock().unwrap().pop(),
         _ => None,
@@ -144,10 +146,10 @@ fn what_becomes_of_a_container_under_a_command() {
     let result = run(&fake).unwrap();
     assert_eq!((result.exit_code, result.end), (137, End::Signaled(9)));
 
-    let first = std::sync::atomic::AtomicBool::new(true);
+    let first = AtomicBool::new(true);
     let stopped = model(move |kind, _| match kind {
         Kind::ExecInspect => Some(forgotten()),
-        Kind::Inspect if !first.swap(false, std::sync::atomic::Ordering::SeqCst) => {
+        Kind::Inspect if !first.swap(false, Ordering::SeqCst) => {
             Some(Reply::json(200, &inspected("exited")))
         }
         _ => None,
@@ -156,10 +158,10 @@ fn what_becomes_of_a_container_under_a_command() {
     assert_eq!((result.exit_code, result.end), (137, End::Signaled(9)));
     assert_eq!(result.stdout, b"out");
 
-    let first = std::sync::atomic::AtomicBool::new(true);
+    let first = AtomicBool::new(true);
     let removed = model(move |kind, _| match kind {
         Kind::ExecInspect => Some(forgotten()),
-        Kind::Inspect if !first.swap(false, std::sync::atomic::Ordering::SeqCst) => Some(gone()),
+        Kind::Inspect if !first.swap(false, Ordering::SeqCst) => Some(gone()),
         _ => None,
     });
     let error = run(&removed).unwrap_err();
@@ -183,6 +185,60 @@ fn a_command_that_is_forgotten_for_no_reason_does_not_run_for_ever() {
     let error = within(PATIENCE, move || sandbox.exec("x").no_timeout().run()).unwrap_err();
     assert_eq!(error.code(), "socket_communication", "{error}");
     assert_eq!(error.partial_output().unwrap().stdout, b"out");
+}
+
+/// The one container, of an engine that is waited for so long.
+fn opened_within(fake: &FakeEngine, timeout: Duration) -> Container {
+    let options = EngineOptions::new().socket(fake.socket()).timeout(timeout);
+    options.connect().unwrap().open("box").unwrap()
+}
+
+/// Docker answers nothing about a container for a minute while it works off the ends of hundreds of
+/// commands in it.
+#[test]
+fn an_engine_that_is_busy_with_the_container_is_asked_again() {
+    let (opened, busy) = (AtomicBool::new(false), Arc::new(AtomicBool::new(false)));
+    let fake = model({
+        let busy = Arc::clone(&busy);
+        move |kind, _| match kind {
+            Kind::ExecInspect => Some(exec_state(!busy.load(Ordering::Acquire), "3")),
+            // The first question is that of whoever opens it.
+            Kind::Inspect if opened.swap(true, Ordering::AcqRel) => {
+                busy.store(true, Ordering::Release);
+                Some(Reply::raw("").hang())
+            }
+            _ => None,
+        }
+    });
+    let sandbox = opened_within(&fake, Duration::from_secs(1));
+    let result = within(PATIENCE, move || sandbox.run("x")).unwrap();
+    assert!(
+        busy.load(Ordering::Acquire),
+        "it was asked after its container"
+    );
+    assert_eq!(
+        (result.exit_code, result.stdout.as_slice()),
+        (3, &b"out"[..])
+    );
+}
+
+/// A command without a limit of time is no reason to ask a dead engine for ever.
+#[test]
+fn an_engine_that_answers_nothing_any_more_is_lost() {
+    for reply in [output(), output().hang()] {
+        let fake = {
+            let reply = Mutex::new(Some(reply));
+            model(move |kind, _| match kind {
+                Kind::ExecStart => reply.lock().unwrap().take(),
+                Kind::ExecInspect => Some(Reply::raw("").hang()),
+                _ => None,
+            })
+        };
+        let sandbox = opened_within(&fake, Duration::from_millis(300));
+        let run = move || sandbox.exec("x").no_timeout().run();
+        let error = within(PATIENCE, run).unwrap_err();
+        assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    }
 }
 
 #[test]

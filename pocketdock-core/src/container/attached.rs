@@ -72,6 +72,10 @@ const POLL_FIRST: Duration = Duration::from_millis(200);
 const CLOSED_POLL_FIRST: Duration = Duration::from_millis(2);
 const CLOSED_POLL_MAX: Duration = Duration::from_millis(250);
 
+/// For how many times its own timeout an engine may leave every question unanswered before it is
+/// lost. Docker says nothing about a container for a minute while hundreds of commands in it end.
+const SILENCE_MAX: u32 = 5;
+
 /// How long a container may take to stop after the engine has forgotten its commands.
 const FORGOTTEN_MAX: Duration = Duration::from_secs(10);
 
@@ -168,6 +172,8 @@ pub(crate) struct Attached {
     started: Instant,
     started_at: Timestamp,
     forgotten_since: Option<Instant>,
+    /// When the engine began to leave questions unanswered.
+    silent_since: Option<Instant>,
     next_pause_poll: Instant,
     pauses: u32,
     deadline: Deadline,
@@ -230,6 +236,7 @@ impl Attached {
             started,
             started_at,
             forgotten_since: None,
+            silent_since: None,
             next_pause_poll: started + PAUSE_POLL,
             pauses: 0,
             deadline: Deadline::after_some(timeout),
@@ -379,6 +386,7 @@ impl Attached {
 
     /// Takes the first `n` bytes of the buffer apart.
     fn deliver(&mut self, n: usize, sink: &mut dyn FnMut(StreamKind, &[u8])) -> Result<()> {
+        self.silent_since = None;
         let buffer = std::mem::take(&mut self.buffer);
         let mut input = buffer.get(..n).unwrap_or_default();
         let outcome = loop {
@@ -472,13 +480,23 @@ impl Attached {
 
     /// The exit code if the command has ended.
     fn ask(&mut self) -> Result<Option<i32>> {
+        let began = Instant::now();
         let answer = self.ask_once();
         self.ask_patience.learn(&answer);
         match answer {
             // It is busy with something else on this container; the output still flows.
-            Err(Error::Timeout { .. }) => Ok(None),
-            answer => answer,
+            Err(Error::Timeout { .. }) if !self.is_silent_for_long(began) => Ok(None),
+            answer => {
+                self.silent_since = None;
+                answer
+            }
         }
+    }
+
+    /// Whether the engine has said nothing since a question that was put so long ago.
+    fn is_silent_for_long(&mut self, now: Instant) -> bool {
+        let since = *self.silent_since.get_or_insert(now);
+        self.target.client.timeout().saturating_mul(SILENCE_MAX) < since.elapsed()
     }
 
     /// The client for a question that is put again.

@@ -10,7 +10,7 @@ use crate::container::input::Stdin;
 use crate::container::kill::Marks;
 use crate::container::output::StreamKind;
 use crate::container::record::{self, Record, RecordKind};
-use crate::container::result::ExecResult;
+use crate::container::result::{End, ExecResult};
 use crate::container::target::Target;
 use crate::engine::exec::ExecConfig;
 use crate::error::{Error, Result};
@@ -508,6 +508,13 @@ impl ScriptFile {
         let ended = writing.finish(&mut |kind, piece| complaint.push(kind, piece))?;
         if ended.exit_code == 0 {
             return Ok(file);
+        }
+        if ended.end == End::TimedOut {
+            let waiting_for = "a script that is written into the sandbox".to_owned();
+            return Err(Error::Timeout {
+                waiting_for,
+                timeout,
+            });
         }
         let reason = String::from_utf8_lossy(&complaint.stderr).trim().to_owned();
         Err(Error::CommandNotExecutable {

@@ -201,10 +201,14 @@ impl Engine {
 
     /// Removes what an engine has made whose answer did not arrive, by its name and birth.
     fn take_back(&self, plan: &Plan, error: &Error) {
-        let unheard = matches!(
-            error,
-            Error::SocketCommunication { .. } | Error::Timeout { .. } | Error::Protocol { .. }
-        );
+        let unheard = match error {
+            Error::SocketCommunication { .. } | Error::Timeout { .. } | Error::Protocol { .. } => {
+                true
+            }
+            // It may have failed after it had made one, or something between here and it has.
+            Error::Engine { status, .. } => !(400..500).contains(status),
+            _ => false,
+        };
         if !unheard {
             return;
         }

@@ -72,6 +72,9 @@ pub(crate) fn open(
             return Ok((line, streaming));
         }
     }
+    if !demuxer.at_boundary() && stdout.len() + stderr.len() <= OUTPUT_LEN_MAX {
+        return Err(streaming.failure(&io::ErrorKind::UnexpectedEof.into()));
+    }
     let state = exec::inspect(client, &id)?;
     let text = if stdout.is_empty() { &stderr } else { &stdout };
     let failure = state.and_then(|state| launch::failure(&state, text, &config.command, container));

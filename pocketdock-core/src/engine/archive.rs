@@ -63,7 +63,7 @@ pub fn stat(client: &Client, container: &str, path: &str) -> Result<Value> {
 }
 
 /// A file or a directory with everything in it as an archive; its bytes are the body of the
-/// answer, without a deadline.
+/// answer. Each read of it has the client's timeout.
 ///
 /// Engine endpoint: `GET /containers/{id}/archive?path={path}`.
 ///
@@ -84,7 +84,7 @@ pub fn stat(client: &Client, container: &str, path: &str) -> Result<Value> {
 pub fn get(client: &Client, container: &str, path: &str) -> Result<Streaming> {
     let streaming = client.open(call(Method::Get, container, path))?;
     match streaming.head.status {
-        200 => Ok(streaming.without_deadline()),
+        200 => Ok(streaming.with_patience(client.timeout())),
         _ => Err(refused(client, container, path, &streaming.into_reply()?)),
     }
 }

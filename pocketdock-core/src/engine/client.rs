@@ -2,7 +2,9 @@
 //!
 //! A [`Call`] is what to ask; [`Client::call`] asks it and reads the whole answer,
 //! [`Client::open`] leaves the body to be read as it comes. Every control exchange has one
-//! deadline for all its reads and writes (60 s unless set); bodies that stream have none.
+//! deadline for all its reads and writes (60 s unless set). Bodies that stream, either way, may take
+//! as long as they will, but each read and write of theirs has its time; only a command's output
+//! has none.
 //!
 //! Nothing is kept between calls: no connection, no state of the engine's.
 
@@ -32,6 +34,17 @@ use crate::wire::value::Value;
 /// # Ok::<(), pocketdock_core::Error>(())
 /// ```
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long an engine that builds, saves, loads or commits an image may show no sign of life unless
+/// a client says otherwise. A step of a build that prints nothing may take long.
+///
+/// ```no_run
+/// use pocketdock_core::engine::{EngineOptions, client::DEFAULT_IMAGE_TIMEOUT};
+///
+/// let slow = EngineOptions::new().image_timeout(4 * DEFAULT_IMAGE_TIMEOUT).connect()?;
+/// # Ok::<(), pocketdock_core::Error>(())
+/// ```
+pub const DEFAULT_IMAGE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// The longest reply that is read into memory; inspecting a container takes about 8 KiB.
 ///
@@ -175,6 +188,7 @@ pub struct Client {
     /// `/v1.41`, or empty before the version is known.
     prefix: String,
     timeout: Duration,
+    image_timeout: Duration,
     observer: Option<Observer>,
 }
 
@@ -287,6 +301,7 @@ impl Client {
             socket: socket.into(),
             prefix: String::new(),
             timeout: DEFAULT_TIMEOUT,
+            image_timeout: DEFAULT_IMAGE_TIMEOUT,
             observer: None,
         }
     }
@@ -318,6 +333,24 @@ impl Client {
         self
     }
 
+    /// The same client with another patience for what takes long on images.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use std::time::Duration;
+    /// use pocketdock_core::engine::client::{Client, DEFAULT_IMAGE_TIMEOUT};
+    ///
+    /// let client = Client::new(Path::new("/run/docker.sock"));
+    /// assert_eq!(client.image_timeout(), DEFAULT_IMAGE_TIMEOUT);
+    /// let client = client.with_image_timeout(Duration::from_secs(600));
+    /// assert_eq!(client.image_timeout(), Duration::from_secs(600));
+    /// ```
+    #[must_use]
+    pub fn with_image_timeout(mut self, timeout: Duration) -> Self {
+        self.image_timeout = timeout;
+        self
+    }
+
     /// The same client reporting every exchange.
     #[must_use]
     pub fn with_observer(mut self, observer: Observer) -> Self {
@@ -337,6 +370,12 @@ impl Client {
         self.timeout
     }
 
+    /// The time an engine may be silent while it works on an image.
+    #[must_use]
+    pub fn image_timeout(&self) -> Duration {
+        self.image_timeout
+    }
+
     /// Asks, and reads the whole answer, whatever its status.
     ///
     /// # Errors
@@ -350,8 +389,9 @@ impl Client {
     /// Asks, and answers with the head of the reply; the body is to be read as it comes, under
     /// the same deadline until [`Connection::set_deadline`] lifts it.
     ///
-    /// A request body from a reader or writer has no deadline; the reply's head then has one
-    /// that begins when the body has been sent.
+    /// A request body from a reader or writer may take as long as its source does, but each write
+    /// of it has the time of the call; the reply's head has a deadline that begins when the body
+    /// has been sent.
     ///
     /// # Errors
     ///
@@ -397,8 +437,9 @@ impl Client {
     ) -> std::result::Result<(ResponseHead, Body<Connection>), Failure> {
         let mut connection = Connection::open(&self.socket).map_err(Failure::Connect)?;
         let streams = call.streams();
-        if !streams {
-            connection.set_deadline(Deadline::after(timeout));
+        match streams {
+            true => connection.set_patience(timeout),
+            false => connection.set_deadline(Deadline::after(timeout)),
         }
         let sent = match call.content {
             Content::Json(text) => {
@@ -450,6 +491,14 @@ fn no_connection(socket: &Path, error: &io::Error) -> String {
     }
 }
 
+/// What may be shown of a peer's words: escape codes are not for the terminal.
+fn printable(c: char) -> char {
+    match c.is_control() && c != '\n' && c != '\t' {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    }
+}
+
 /// A failed read or write on a connection, in the caller's terms.
 fn broken(endpoint: &str, timeout: Duration, error: &io::Error) -> Error {
     let endpoint = endpoint.to_owned();
@@ -481,6 +530,28 @@ impl Streaming {
     #[must_use]
     pub fn without_deadline(mut self) -> Self {
         self.body.connection_mut().set_deadline(Deadline::NEVER);
+        self
+    }
+
+    /// The same reply with a body that may take as long as it will, so long as each read of it
+    /// brings something within `patience`.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use std::time::Duration;
+    /// use pocketdock_core::engine::client::Call;
+    /// use pocketdock_core::wire::http::Method;
+    ///
+    /// let export = engine.client().open(Call::new(Method::Get, "/containers/box/export"))?;
+    /// let mut export = export.with_patience(Duration::from_secs(60));
+    /// std::io::copy(&mut export.body, &mut std::io::sink())
+    ///     .map_err(|error| export.failure(&error))?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.body.connection_mut().set_patience(patience);
+        self.timeout = patience;
         self
     }
 
@@ -558,7 +629,8 @@ impl Reply {
             (Some(message), _) => message.to_owned(),
             (None, _) => String::from_utf8_lossy(&self.body).into_owned(),
         };
-        let text: String = text.trim().chars().take(MESSAGE_LEN_MAX).collect();
+        let text = text.trim().chars().take(MESSAGE_LEN_MAX);
+        let text: String = text.map(printable).collect();
         if text.is_empty() {
             "it gave no reason".to_owned()
         } else {
@@ -604,6 +676,8 @@ impl Reply {
 pub struct Connection {
     stream: Arc<UnixStream>,
     deadline: Deadline,
+    /// The time each read and write has, in place of a deadline for all of them.
+    patience: Option<Duration>,
     /// The timeouts the socket has now, to spare the system call that would set them again.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
@@ -614,6 +688,7 @@ impl Connection {
         Ok(Connection {
             stream: Arc::new(UnixStream::connect(socket)?),
             deadline: Deadline::NEVER,
+            patience: None,
             read_timeout: None,
             write_timeout: None,
         })
@@ -622,6 +697,31 @@ impl Connection {
     /// Sets when reads and writes must be done from now on.
     pub fn set_deadline(&mut self, deadline: Deadline) {
         self.deadline = deadline;
+        self.patience = None;
+    }
+
+    /// Gives each read and write so long from now on, however many there are.
+    ///
+    /// ```no_run
+    /// # let engine = pocketdock_core::Engine::detect()?;
+    /// use std::time::Duration;
+    /// use pocketdock_core::engine::client::Call;
+    /// use pocketdock_core::wire::http::Method;
+    ///
+    /// let mut images = engine.client().open(Call::new(Method::Get, "/images/json"))?;
+    /// images.body.connection_mut().set_patience(Duration::from_secs(5));
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = Some(patience.max(Duration::from_millis(1)));
+    }
+
+    /// How long the next read or write may take; `None` for ever.
+    fn time_left(&self) -> io::Result<Option<Duration>> {
+        match self.patience {
+            None => self.deadline.remaining(),
+            patience => Ok(patience),
+        }
     }
 
     /// The socket itself, to write from another thread or to wake a reader.
@@ -675,7 +775,7 @@ fn is_stale(set: Option<Duration>, wanted: Option<Duration>) -> bool {
 
 impl Read for Connection {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let timeout = self.deadline.remaining()?;
+        let timeout = self.time_left()?;
         if is_stale(self.read_timeout, timeout) {
             self.stream.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
@@ -686,7 +786,7 @@ impl Read for Connection {
 
 impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let timeout = self.deadline.remaining()?;
+        let timeout = self.time_left()?;
         if is_stale(self.write_timeout, timeout) {
             self.stream.set_write_timeout(timeout)?;
             self.write_timeout = timeout;

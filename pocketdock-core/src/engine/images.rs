@@ -17,7 +17,6 @@
 //! ```
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
 
 use crate::engine::client::{Call, Client, Reply, Streaming};
 use crate::engine::exchange::RequestBody;
@@ -28,10 +27,6 @@ use crate::wire::value::Value;
 
 /// How much of a progress stream is read at a time.
 const BUFFER_LEN: usize = 16 * 1024;
-
-/// How long an engine may be silent while it packs, unpacks or stores whole images: Docker answers
-/// a load when it has unpacked every layer, and a commit when it has packed one.
-const IMAGE_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// What to build from the context, and how.
 ///
@@ -98,7 +93,7 @@ pub fn build(
             call = call.query(name, value);
         }
     }
-    let call = call.timeout(IMAGE_TIMEOUT);
+    let call = call.timeout(client.image_timeout());
     let streaming = client.open(call.body(RequestBody::Writer(context)))?;
     let failed = |message| Error::BuildFailed {
         step: String::new(),
@@ -110,6 +105,7 @@ pub fn build(
     }
     let mut image_id = None;
     let endpoint = streaming.endpoint.clone();
+    let streaming = streaming.with_patience(client.image_timeout());
     read_documents(streaming, &failed, &mut |document| {
         if let Some(id) = document.str_at(&["aux", "ID"]) {
             image_id = Some(id.to_owned());
@@ -122,13 +118,12 @@ pub fn build(
     })
 }
 
-/// Reads JSON documents to the end of a reply, without a deadline; one with an `error` ends it.
+/// Reads JSON documents to the end of a reply; one with an `error` ends it.
 fn read_documents(
-    streaming: Streaming,
+    mut streaming: Streaming,
     failed: &dyn Fn(String) -> Error,
     on_document: &mut dyn FnMut(&Value),
 ) -> Result<()> {
-    let mut streaming = streaming.without_deadline();
     let protocol = |endpoint: &str, error: json::Error| Error::Protocol {
         endpoint: endpoint.to_owned(),
         message: error.to_string(),
@@ -271,7 +266,8 @@ pub fn tag(client: &Client, image: &str, repository: &str, tag: &str) -> Result<
     }
 }
 
-/// Images as one archive; its bytes are the body of the answer, without a deadline.
+/// Images as one archive; its bytes are the body of the answer. Each read of it has the client's
+/// timeout for images.
 ///
 /// Engine endpoint: `GET /images/get?names={image}&names=…`.
 ///
@@ -289,13 +285,13 @@ pub fn tag(client: &Client, image: &str, repository: &str, tag: &str) -> Result<
 ///
 /// [`Error::ImageNotFound`], or [`Error::Engine`].
 pub fn get(client: &Client, images: &[&str]) -> Result<Streaming> {
-    let mut call = Call::new(Method::Get, "/images/get").timeout(IMAGE_TIMEOUT);
+    let mut call = Call::new(Method::Get, "/images/get").timeout(client.image_timeout());
     for image in images {
         call = call.query("names", *image);
     }
     let streaming = client.open(call)?;
     if streaming.head.status == 200 {
-        return Ok(streaming.without_deadline());
+        return Ok(streaming.with_patience(client.image_timeout()));
     }
     Err(refused(&images.join(", "), &streaming.into_reply()?))
 }
@@ -318,7 +314,7 @@ pub fn get(client: &Client, images: &[&str]) -> Result<Streaming> {
 /// [`Error::Io`] if `archive` cannot be read.
 pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
     let call = Call::new(Method::Post, "/images/load")
-        .timeout(IMAGE_TIMEOUT)
+        .timeout(client.image_timeout())
         .body(RequestBody::Reader(archive, None));
     let streaming = client.open(call)?;
     let failed = |message| Error::ImportFailed { message };
@@ -326,6 +322,7 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
         return Err(failed(streaming.into_reply()?.message()));
     }
     let mut loaded = Vec::new();
+    let streaming = streaming.with_patience(client.image_timeout());
     read_documents(streaming, &failed, &mut |document| {
         let text = document.str_at(&["stream"]).unwrap_or_default().trim();
         if !text.is_empty() {
@@ -360,7 +357,7 @@ pub fn commit(
     changes: &[String],
 ) -> Result<String> {
     let mut call = Call::new(Method::Post, "/commit")
-        .timeout(IMAGE_TIMEOUT)
+        .timeout(client.image_timeout())
         .query("container", container);
     if !repository.is_empty() {
         call = call.query("repo", repository).query("tag", tag);

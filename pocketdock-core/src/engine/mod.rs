@@ -197,6 +197,7 @@ pub struct EngineOptions {
     configured: Vec<PathBuf>,
     environment: Option<Environment>,
     timeout: Option<Duration>,
+    image_timeout: Option<Duration>,
     observer: Option<Observer>,
 }
 
@@ -209,7 +210,8 @@ impl fmt::Debug for EngineOptions {
 }
 
 impl EngineOptions {
-    /// Detection by the process's environment, 60 s for a control exchange, no observer.
+    /// Detection by the process's environment, 60 s for a control exchange, an hour of silence for
+    /// what takes long on images, no observer.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -251,6 +253,21 @@ impl EngineOptions {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Allows an engine that builds, saves, loads or commits an image to be silent this long.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use pocketdock_core::engine::EngineOptions;
+    ///
+    /// let hasty = EngineOptions::new().image_timeout(Duration::from_secs(300)).connect()?;
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn image_timeout(mut self, timeout: Duration) -> Self {
+        self.image_timeout = Some(timeout);
         self
     }
 
@@ -303,7 +320,9 @@ impl EngineOptions {
         } else {
             timeout.min(GUESS_TIMEOUT)
         };
-        let mut client = Client::new(&candidate.socket).with_timeout(patience);
+        let images = self.image_timeout.unwrap_or(client::DEFAULT_IMAGE_TIMEOUT);
+        let client = Client::new(&candidate.socket).with_timeout(patience);
+        let mut client = client.with_image_timeout(images);
         if let Some(observer) = &self.observer {
             client = client.with_observer(Arc::clone(observer));
         }

@@ -234,10 +234,15 @@ impl Doctor {
     }
 
     fn images(&mut self, engine: &Engine) {
-        let is_missing = |tag: &str| matches!(engine.image_exists(tag), Ok(false));
-        let profiles = list_profiles().iter();
-        let missing = profiles.filter(|profile| is_missing(profile.image_tag));
-        let names: Vec<_> = missing.map(|profile| profile.name).collect();
+        let mut names = Vec::new();
+        for profile in list_profiles() {
+            match engine.image_exists(profile.image_tag) {
+                Ok(true) => {}
+                Ok(false) => names.push(profile.name),
+                // The others would only say it again.
+                Err(error) => return self.report_error(error.code(), &error, None),
+            }
+        }
         if !names.is_empty() {
             let names = names.join(", ");
             let note = format!("not built: {names}; 'pocketdock build NAME' builds one");

@@ -9,8 +9,8 @@
 //! [`write()`] makes compact one-line text in which every control character is escaped.
 //! [`Lines`] cuts a stream of newline-separated documents into values.
 //!
-//! Limits: nesting of [`DEPTH_MAX`], lines of [`LINE_LEN_MAX`] bytes. Memory is proportional to the
-//! input, which the caller bounds. There are no comments, no trailing commas, no pretty printer and
+//! Limits: nesting of [`DEPTH_MAX`], [`VALUES_MAX`] values, lines of [`LINE_LEN_MAX`] bytes. Memory is
+//! proportional to the input, which the caller bounds. There are no comments, no trailing commas, no pretty printer and
 //! no mapping to structs.
 
 use std::fmt::{self, Write};
@@ -32,6 +32,19 @@ use crate::wire::value::{Object, Value};
 /// assert_eq!(error.kind, ErrorKind::TooDeep);
 /// ```
 pub const DEPTH_MAX: usize = 64;
+
+/// How many values a document may hold, those inside of others included.
+///
+/// A value takes up to forty bytes of memory and as little as two of text. A list of 20,000
+/// containers, which is as long as any reply that is read at once, has about 1.6 million.
+///
+/// ```
+/// use pocketdock_core::wire::json::{self, ErrorKind, VALUES_MAX};
+///
+/// let bomb = format!("[{}0]", "0,".repeat(VALUES_MAX));
+/// assert_eq!(json::parse(bomb.as_bytes()).unwrap_err().kind, ErrorKind::TooManyValues);
+/// ```
+pub const VALUES_MAX: usize = 2_000_000;
 
 /// The longest document that [`Lines`] takes, in bytes without its newline.
 ///
@@ -82,6 +95,8 @@ pub enum ErrorKind {
     NumberOutOfRange,
     /// Values are nested more than [`DEPTH_MAX`] deep.
     TooDeep,
+    /// There are more than [`VALUES_MAX`] values.
+    TooManyValues,
     /// A line is longer than [`LINE_LEN_MAX`].
     LineTooLong,
 }
@@ -100,6 +115,7 @@ impl fmt::Display for Error {
             ErrorKind::ControlCharacter => f.write_str("unescaped control character in JSON"),
             ErrorKind::NumberOutOfRange => f.write_str("number out of range in JSON"),
             ErrorKind::TooDeep => write!(f, "JSON nested more than {DEPTH_MAX} deep"),
+            ErrorKind::TooManyValues => write!(f, "more than {VALUES_MAX} values in JSON"),
             ErrorKind::LineTooLong => write!(f, "line of JSON longer than {LINE_LEN_MAX} bytes"),
         }?;
         write!(f, " at byte {}", self.offset)
@@ -129,7 +145,11 @@ impl std::error::Error for Error {}
 pub fn parse(bytes: &[u8]) -> Result<Value, Error> {
     // Checked once for the whole text, so that strings can be taken out of it as they are.
     let text = str::from_utf8(bytes).map_err(not_utf8)?;
-    let mut parser = Parser { text, pos: 0 };
+    let mut parser = Parser {
+        text,
+        pos: 0,
+        n_values: 0,
+    };
     parser.skip_whitespace();
     let value = parser.value(0)?;
     parser.skip_whitespace();
@@ -355,6 +375,8 @@ struct Parser<'a> {
     text: &'a str,
     /// The byte to be read next; never beyond the end of `text`.
     pos: usize,
+    /// How many values have been begun.
+    n_values: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -396,6 +418,10 @@ impl<'a> Parser<'a> {
 
     /// Reads the value that starts here, inside of `depth` others.
     fn value(&mut self, depth: usize) -> Result<Value, Error> {
+        if self.n_values == VALUES_MAX {
+            return Err(self.fail(ErrorKind::TooManyValues));
+        }
+        self.n_values += 1;
         match self.peek() {
             Some(b'"') => Ok(Value::String(self.string()?)),
             Some(b'{') => self.object(depth),
@@ -840,6 +866,14 @@ mod tests {
         }
         let bomb = "[".repeat(1 << 20);
         assert_eq!(kind_and_offset(bomb.as_bytes()).0, ErrorKind::TooDeep);
+    }
+
+    #[test]
+    fn values_are_counted() {
+        let of = |n: usize| format!("[{}0]", "0,".repeat(n - 2));
+        assert!(parse(of(VALUES_MAX).as_bytes()).is_ok());
+        let error = kind_and_offset(of(VALUES_MAX + 1).as_bytes());
+        assert_eq!(error, (ErrorKind::TooManyValues, 2 * VALUES_MAX - 1));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 #
 #   list.sh PATH
 #
-# Or fails and says on stderr `pd fail WHY PATH`, with WHY one of missing, not_dir, denied.
+# And then `pd done`, without which it has been cut off. Or fails and says on stderr
+# `pd fail WHY PATH`, with WHY one of missing, not_dir, denied.
 fail() {
   printf 'pd fail %s %s\n' "$1" "$2" >&2
   exit 1
@@ -17,3 +18,4 @@ for file in .[!.]* ..?* *; do
   [ -e "./$file" ] || [ -L "./$file" ] || continue
   printf '%s\0' "$file"
 done
+printf 'pd done'

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 const READ: &str = include_str!("read.sh");
 const LIST: &str = include_str!("list.sh");
 
+/// What both scripts write behind everything. Output that ends between two frames looks whole.
+const END: &[u8] = b"pd done";
+
 /// What a list of names may take up.
 const NAMES_LEN_MAX: u64 = 64 * 1024 * 1024;
 
@@ -82,10 +85,10 @@ fn run(
         exec = exec.user(user);
     }
     let mut started = exec.start(Pace::WAITING, RecordKind::Run)?;
-    let mut heard = Heard::new(len_max, container.client().timeout());
+    let mut heard = Heard::new(len_max.saturating_add(END.len() as u64), container.client().timeout());
     loop {
         match started.step(&mut |kind, piece| heard.take(kind, piece))? {
-            Some(ended) if ended.exit_code == 0 && !heard.is_too_long => return Ok(heard.stdout),
+            Some(ended) if ended.exit_code == 0 && !heard.is_too_long => return whole(heard.stdout),
             Some(_) => return Err(heard.failure(doing)),
             None if heard.is_enough() => {
                 // Best effort: what does not end is not what was started.
@@ -155,6 +158,33 @@ impl Heard {
             Some(words) => script::said_error(words),
             None if self.is_too_long => self.refusal(doing),
             None => Error::io(doing, io::Error::other(stderr.trim().to_owned())),
+        }
+    }
+}
+
+/// What a script has given out, if it came to its end.
+fn whole(mut output: Vec<u8>) -> Result<Vec<u8>> {
+    let len = output.strip_suffix(END).map(<[u8]>::len);
+    let len = len.ok_or_else(|| Error::SocketCommunication {
+        endpoint: "POST /exec/…/start".to_owned(),
+        reason: "the output of a script was cut off".to_owned(),
+        output: Box::default(),
+    })?;
+    output.truncate(len);
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_say_its_end_is_cut_off() {
+        assert_eq!(whole(b"apd done".to_vec()).unwrap(), b"a");
+        assert_eq!(whole(b"pd donepd done".to_vec()).unwrap(), b"pd done");
+        for cut in ["", "a", "apd don", "pd done\n"] {
+            let error = whole(cut.into()).unwrap_err();
+            assert!(matches!(error, Error::SocketCommunication { .. }), "{cut}");
         }
     }
 }

@@ -2,7 +2,8 @@
 #
 #   read.sh PATH
 #
-# Or fails and says on stderr `pd fail WHY PATH`, with WHY one of missing, is_dir, not_file, denied.
+# And then `pd done`, without which it has been cut off. Or fails and says on stderr
+# `pd fail WHY PATH`, with WHY one of missing, is_dir, not_file, denied.
 fail() {
   printf 'pd fail %s %s\n' "$1" "$2" >&2
   exit 1
@@ -11,4 +12,4 @@ fail() {
 [ -e "$1" ] || fail missing "$1"
 [ -f "$1" ] || fail not_file "$1"
 [ -r "$1" ] || fail denied "$1"
-exec cat <"$1"
+cat <"$1" && printf 'pd done'

@@ -198,6 +198,34 @@ mod tests {
     }
 
     #[test]
+    fn no_split_of_anything_changes_the_items() {
+        // A generator of few lines is enough to choose from what markers are made of.
+        let mut state = 1_u32;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize % bound
+        };
+        let parts: [&[u8]; 8] = [
+            b"\x1e",
+            b"E",
+            b"B",
+            b"I",
+            b"0123456789abcdef",
+            b":",
+            b"0:himBs:3",
+            b"x",
+        ];
+        for _ in 0..2000 {
+            let stream = (0..below(12)).flat_map(|_| parts[below(8)]).copied();
+            let stream: Vec<u8> = stream.collect();
+            let (head, tail) = stream.split_at(below(stream.len() + 1));
+            let (middle, tail) = tail.split_at(below(tail.len() + 1));
+            let text = stream.escape_ascii().to_string();
+            assert_eq!(scan(&[head, middle, tail]), scan(&[&stream]), "{text}");
+        }
+    }
+
+    #[test]
     fn only_what_may_become_a_marker_is_held_back() {
         #[rustfmt::skip] // one case per line
         let cases: [(&str, &[u8], usize); 9] = [

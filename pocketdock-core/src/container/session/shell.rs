@@ -565,7 +565,7 @@ impl<'a> Reader<'a> {
         loop {
             let wait = self.link.state().wait();
             match self.read(&mut buffer, wait)? {
-                Step::End => return self.fate(),
+                Step::End => return self.whole_fate(),
                 // Output is no reason not to look: a job in the background may write for ever.
                 Step::Output | Step::Nothing => {
                     if self.poll()? {
@@ -697,6 +697,16 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The same where the output must not have ended inside a frame: that is a connection that
+    /// broke, which ends a shell, and what it was running has no result.
+    fn whole_fate(&self) -> Result<i32> {
+        let exit_code = self.fate()?;
+        if self.demuxer.at_boundary() || self.link.closing.load(Ordering::Acquire) {
+            return Ok(exit_code);
+        }
+        Err(self.streaming.failure(&io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// How a shell has ended whose output has.
