@@ -13,6 +13,7 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use pocketdock_core::container::reference::ImageName;
 use pocketdock_core::engine::exchange;
 use pocketdock_core::wire::chunked::Dechunker;
 use pocketdock_core::wire::frame::{Demuxer, Stream};
@@ -21,9 +22,11 @@ use pocketdock_core::wire::tar;
 use pocketdock_core::wire::utf8::Splitter;
 use pocketdock_core::wire::value::Value;
 use pocketdock_core::wire::{base64, digits, json, size, time, yaml};
+use pocketdock_core::{Instance, LogLine, LogReader};
 
 use crate::support::fault::{FaultReader, HARMLESS};
 use crate::support::rng::Rng;
+use crate::support::scratch::Scratch;
 
 /// Inputs for each target if nothing else is asked for: a second or two in all.
 const RUNS: u64 = 5_000;
@@ -31,9 +34,9 @@ const RUNS: u64 = 5_000;
 /// The longest input; the limits of the decoders have tests of their own.
 const INPUT_LEN_MAX: usize = 4096;
 
-type Target = fn(&[u8], &mut Rng);
+pub(crate) type Target = fn(&[u8], &mut Rng);
 
-const TARGETS: [(&str, Target); 10] = [
+pub(crate) const TARGETS: [(&str, Target); 13] = [
     ("json", json_document),
     ("lines", json_lines),
     ("head", response_head),
@@ -44,6 +47,9 @@ const TARGETS: [(&str, Target); 10] = [
     ("exchange", whole_exchange),
     ("tar", tar_archive),
     ("yaml", yaml_document),
+    ("log", log_file),
+    ("instance", instance_file),
+    ("history", history_file),
 ];
 
 #[test]
@@ -271,6 +277,19 @@ fn texts(input: &[u8], _: &mut Rng) {
     if let Ok(duration) = size::parse_duration(text) {
         size::parse_duration(&size::format_duration(duration)).unwrap();
     }
+    if let Ok(name) = ImageName::parse(text) {
+        let whole = format!("{}:{}", name.repository(), name.tag());
+        assert_eq!(ImageName::parse(&whole).unwrap(), name, "{whole}");
+    }
+    let by_radix = |radix| {
+        let is_plain =
+            !input.is_empty() && input.iter().all(|&byte| char::from(byte).is_digit(radix));
+        is_plain
+            .then(|| u64::from_str_radix(text, radix).ok())
+            .flatten()
+    };
+    assert_eq!(digits::octal(input), by_radix(8));
+    assert_eq!(digits::hex(input), by_radix(16));
     let is_number = !input.is_empty() && input.iter().all(u8::is_ascii_digit);
     let number = is_number.then(|| text.parse::<u64>().ok()).flatten();
     assert_eq!(digits::decimal(input), number);
@@ -299,6 +318,47 @@ fn whole_exchange(input: &[u8], _: &mut Rng) {
         outcomes.iter_mut().all(|outcome| *outcome == first),
         "{outcomes:?}"
     );
+}
+
+/// A project with one instance, in which a file holds `input`.
+fn instance_with(file: &str, input: &[u8]) -> (Scratch, Instance) {
+    let scratch = Scratch::new();
+    let dir = scratch.join(".pocketdock/instances/box");
+    fs::create_dir_all(dir.join("logs")).unwrap();
+    fs::write(dir.join("instance.json"), r#"{"name":"box","id":"1"}"#).unwrap();
+    fs::write(dir.join(file), input).unwrap();
+    let instance = Instance::all_in(scratch.path()).unwrap().remove(0);
+    (scratch, instance)
+}
+
+fn log_file(input: &[u8], _: &mut Rng) {
+    let (_scratch, instance) = instance_with("logs/run-x.log", input);
+    let path = instance.log_path("run-x.log").unwrap();
+    let mut log = LogReader::open(&path).unwrap();
+    let (mut lines, mut len) = (0, 0);
+    while let Some(line) = log.next_line().unwrap() {
+        lines += 1;
+        len += match line {
+            LogLine::Output { data, .. } => data.len(),
+            LogLine::Note(text) => text.chars().count(),
+            _ => 0,
+        };
+    }
+    assert!(lines <= input.len() && len <= input.len() + lines);
+}
+
+fn instance_file(input: &[u8], _: &mut Rng) {
+    let (_scratch, instance) = instance_with("instance.json", input);
+    match instance.description() {
+        Ok(description) => assert!(description.is_some()),
+        Err(error) => assert_eq!(error.code(), "config"),
+    }
+}
+
+fn history_file(input: &[u8], _: &mut Rng) {
+    let (_scratch, instance) = instance_with("history.jsonl", input);
+    let lines = input.split(|&byte| byte == b'\n').count();
+    assert!(instance.history().unwrap().len() <= lines);
 }
 
 fn tar_archive(input: &[u8], rng: &mut Rng) {
