@@ -22,6 +22,7 @@ ENGINES=("$@")
 [ "${#ENGINES[@]}" -gt 0 ] || ENGINES=(docker podman)
 
 scratch=$(mktemp -d /tmp/pocketdock-load.XXXXXX)
+# shellcheck disable=SC2317 # Called by the trap.
 clean_up() {
     stop_engines "$scratch/engines"
     rm -rf "$scratch"

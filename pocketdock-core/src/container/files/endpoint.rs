@@ -34,6 +34,9 @@ const LINKS_MAX: usize = 40;
 /// The longest file of users or groups that is read.
 const ACCOUNTS_LEN_MAX: u64 = 1024 * 1024;
 
+/// How both engines end their words about a full disk.
+const NO_SPACE: &str = "no space left on device";
+
 /// Go's `os.FileMode` bits in a path's stat.
 const MODE_DIR: u64 = 1 << 31;
 const MODE_SYMLINK: u64 = 1 << 27;
@@ -75,7 +78,8 @@ pub(crate) fn put(
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
     let owner = find_owner(container, access)?;
-    send(container, &place.dir, |out| {
+    let doing = format!("write '{}' in the sandbox", dest.as_str());
+    send(container, &place.dir, &doing, |out| {
         add_missing(&place, owner, out)?;
         cargo.pack(&place.entry(), !place.is_merged, owner, out, meter)
     })
@@ -85,10 +89,11 @@ pub(crate) fn put(
 ///
 /// # Errors
 ///
-/// As [`archive::put`], and what `pack` says of its source.
+/// As [`archive::put`], what `pack` says of its source, and [`Error::Io`] for a full disk.
 pub(crate) fn send(
     container: &Container,
     dir: &str,
+    doing: &str,
     mut pack: impl FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
 ) -> Result<CopyReport> {
     let mut outcome = None;
@@ -106,12 +111,14 @@ pub(crate) fn send(
     let body = RequestBody::Writer(&mut write);
     let sent = archive::put(container.client(), container.container_id(), dir, body);
     match (outcome, sent) {
-        (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+        (Some(Err(error)), _) => Err(error),
+        (_, Err(Error::Engine { message, .. })) if message.ends_with(NO_SPACE) => {
+            let full = io::Error::new(io::ErrorKind::StorageFull, NO_SPACE);
+            Err(Error::io(doing, full))
+        }
+        (_, Err(error)) => Err(error),
         (Some(Ok(report)), Ok(())) => Ok(report),
-        (None, Ok(())) => Err(Error::io(
-            format!("write in '{dir}' in the sandbox"),
-            io::ErrorKind::UnexpectedEof.into(),
-        )),
+        (None, Ok(())) => Err(Error::io(doing, io::ErrorKind::UnexpectedEof.into())),
     }
 }
 
@@ -325,9 +332,13 @@ fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
     })
 }
 
-/// Podman would take such a path for many, or for none.
+/// Whether the engine takes a path for what it is. Podman would take some for many, or for none.
+pub(crate) fn can_name(access: &Access, path: &str) -> bool {
+    access.kind != EngineKind::Podman || !path.contains(['*', '?', '[', '\\'])
+}
+
 fn refuse_patterns(access: &Access, path: &str) -> Result<()> {
-    if access.kind == EngineKind::Podman && path.contains(['*', '?', '[', '\\']) {
+    if !can_name(access, path) {
         let expected = "Podman cannot name such a path in a sandbox that does not run; resume it";
         return Err(Error::invalid("path", path, expected));
     }

@@ -85,10 +85,15 @@ fn run(
         exec = exec.user(user);
     }
     let mut started = exec.start(Pace::WAITING, RecordKind::Run)?;
-    let mut heard = Heard::new(len_max.saturating_add(END.len() as u64), container.client().timeout());
+    let mut heard = Heard::new(
+        len_max.saturating_add(END.len() as u64),
+        container.client().timeout(),
+    );
     loop {
         match started.step(&mut |kind, piece| heard.take(kind, piece))? {
-            Some(ended) if ended.exit_code == 0 && !heard.is_too_long => return whole(heard.stdout),
+            Some(ended) if ended.exit_code == 0 && !heard.is_too_long => {
+                return whole(heard.stdout);
+            }
             Some(_) => return Err(heard.failure(doing)),
             None if heard.is_enough() => {
                 // Best effort: what does not end is not what was started.

@@ -143,7 +143,7 @@ pub(crate) fn put(
         let Some(path) = &place.engines else {
             return pack(out);
         };
-        let report = send(container, path, &doing, pack)?;
+        let report = endpoint::send(container, path, &doing, pack)?;
         out.write_all(b"unpacked\n").map_err(Failure::Sink)?;
         Ok(report)
     })?;
@@ -169,23 +169,6 @@ fn is_for_engine(access: &Access, cargo: &Cargo<'_>) -> bool {
     match cargo {
         Cargo::Copy(source) => access.kind == EngineKind::Podman && source.has_large_files(),
         Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent => false,
-    }
-}
-
-/// Sends an archive to the engine, which unpacks it at a place.
-fn send(
-    container: &Container,
-    path: &str,
-    doing: &str,
-    pack: impl FnMut(&mut dyn io::Write) -> std::result::Result<CopyReport, Failure>,
-) -> std::result::Result<CopyReport, Failure> {
-    match endpoint::send(container, path, pack) {
-        // The place is there: what is wrong is the writing, and the last of its words say what.
-        Err(Error::Engine { message, .. }) => {
-            let reason = message.rsplit(": ").next().unwrap_or_default().to_owned();
-            Err(Error::io(doing, io::Error::other(reason)).into())
-        }
-        sent => Ok(sent?),
     }
 }
 
