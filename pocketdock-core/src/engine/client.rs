@@ -2,9 +2,9 @@
 //!
 //! A [`Call`] is what to ask; [`Client::call`] asks it and reads the whole answer,
 //! [`Client::open`] leaves the body to be read as it comes. Every control exchange has one
-//! deadline for all its reads and writes (60 s unless set). Bodies that stream, either way, may take
-//! as long as they will, but each read and write of theirs has its time; only a command's output
-//! has none.
+//! deadline for all its reads and writes (60 s unless set). Bodies that stream, either way, may
+//! take as long as they will, but each read and write of theirs has its time; only a command's
+//! output has none.
 //!
 //! Nothing is kept between calls: no connection, no state of the engine's.
 

@@ -9,9 +9,9 @@
 //! [`write()`] makes compact one-line text in which every control character is escaped.
 //! [`Lines`] cuts a stream of newline-separated documents into values.
 //!
-//! Limits: nesting of [`DEPTH_MAX`], [`VALUES_MAX`] values, lines of [`LINE_LEN_MAX`] bytes. Memory is
-//! proportional to the input, which the caller bounds. There are no comments, no trailing commas, no pretty printer and
-//! no mapping to structs.
+//! Limits: nesting of [`DEPTH_MAX`], [`VALUES_MAX`] values, lines of [`LINE_LEN_MAX`] bytes. Memory
+//! is proportional to the input, which the caller bounds. There are no comments, no trailing
+//! commas, no pretty printer and no mapping to structs.
 
 use std::fmt::{self, Write};
 use std::str;
