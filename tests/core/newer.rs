@@ -81,7 +81,8 @@ fn a_load_that_is_cut_off_by_its_answer() {
             Ok(piece.len())
         }
     }
-    let answer = "HTTP/1.1 500 Error\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n\
+    let answer = "HTTP/1.1 500 Error\r\nContent-Type: application/json\r\n\
+        Content-Length: 41\r\n\r\n\
         {\"message\":\"archive/tar: invalid header\"}";
     let (send, reader) = mpsc::channel();
     let answer_late = Reply::raw("").talk(move |mut stream| {
