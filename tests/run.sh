@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs every test of this repository, on a machine that may have nothing but Debian and Rust.
 #
-#   bash tests/run.sh            everything
+#   bash tests/run.sh            every suite
 #   bash tests/run.sh --quick    without engines: unit tests, doc tests, `core`, `cli`, `tidy`, and
-#                                a build from the source alone (tests/vendor.sh)
+#                                whether the source builds alone
+#   bash tests/run.sh --long     and what takes long: hostile sandboxes, a load, engines in trouble
 #
 # Installs what is missing, starts a Docker and a Podman of its own (tests/engines.sh: a running
 # engine is never touched), makes the images with no registry (tests/base-images.sh), builds the
@@ -132,15 +133,18 @@ point_at() { # ENGINE OTHER
     export POCKETDOCK_TEST_PYTHON_IMAGE=pocketdock/minimal-python:latest
 }
 
-run_live() { # ENGINE OTHER
+run_live() { # ENGINE OTHER, --long or something else
     step "$1: minimal-python"
     check "$1::python_builds" python_builds "$scratch/engines/$1.sock"
     check "$1::python_runs" python_runs "$scratch/engines/$1.sock"
     point_at "$1" "$2"
     step "$1: live suites"
-    cargo_test -p pocketdock-core --test live -- --skip engine_loss --skip engine_trouble
+    local skipped_tests=(--skip engine_loss --skip engine_trouble)
+    [ "$3" = --long ] || skipped_tests+=(--skip hostile)
+    cargo_test -p pocketdock-core --test live -- "${skipped_tests[@]}"
     cargo_test -p pocketdock-cli --test cli_live
     cargo_test -p pocketdock-cli --test documents_live
+    [ "$3" = --long ] || return 0
     step "$1: a small load"
     cargo_test -p pocketdock-core --test load -- --test-threads=1
 }
@@ -171,7 +175,7 @@ lose() { # ENGINE OTHER
         cargo_test -p pocketdock-core --test live -- engine_loss
 }
 
-run_all() { # --quick or nothing
+run_all() { # --quick, --long or nothing
     local engine suites
     if [ "${1-}" != --quick ]; then
         prepare_engines >"$scratch/prepare.log" 2>&1 &
@@ -198,9 +202,9 @@ run_all() { # --quick or nothing
         failed=$((failed + 1))
         return
     fi
-    run_live docker podman
-    run_live podman docker
-    trouble
+    run_live docker podman "${1-}"
+    run_live podman docker "${1-}"
+    if [ "${1-}" = --long ]; then trouble; fi
     lose docker podman
     lose podman docker
 }

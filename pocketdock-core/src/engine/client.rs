@@ -491,14 +491,6 @@ fn no_connection(socket: &Path, error: &io::Error) -> String {
     }
 }
 
-/// What may be shown of a peer's words: escape codes are not for the terminal.
-fn printable(c: char) -> char {
-    match c.is_control() && c != '\n' && c != '\t' {
-        true => char::REPLACEMENT_CHARACTER,
-        false => c,
-    }
-}
-
 /// A failed read or write on a connection, in the caller's terms.
 fn broken(endpoint: &str, timeout: Duration, error: &io::Error) -> Error {
     let endpoint = endpoint.to_owned();
@@ -629,8 +621,7 @@ impl Reply {
             (Some(message), _) => message.to_owned(),
             (None, _) => String::from_utf8_lossy(&self.body).into_owned(),
         };
-        let text = text.trim().chars().take(MESSAGE_LEN_MAX);
-        let text: String = text.map(printable).collect();
+        let text: String = text.trim().chars().take(MESSAGE_LEN_MAX).collect();
         if text.is_empty() {
             "it gave no reason".to_owned()
         } else {
