@@ -52,12 +52,17 @@ tun_mode=
 live=
 cli_live=
 table=()
+# What has been counted of each engine: its versions, and the numbers so far.
+declare -A about=()
+declare -A counted=()
 # The engines that run now.
 running=
 
 step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
 
 clean_up() {
+    # Goes on after a step that fails, so that what can be removed is.
+    set +e
     [ -n "$scratch" ] || return 0
     stop_running
     rm -rf "$scratch"
@@ -194,23 +199,32 @@ try() { # ENGINE
     version=$(field Version)
     api=$(field ApiVersion)
     step "$1: $kind $version"
-    busybox_image "$POCKETDOCK_TEST_SOCKET"
-    debian_image "$POCKETDOCK_TEST_SOCKET"
     check python_builds python_builds
     suite "$1-live" "$live" pocketdock-core --skip engine_loss ${POCKETDOCK_MATRIX_FILTER:+"$POCKETDOCK_MATRIX_FILTER"}
     suite "$1-cli" "$cli_live" pocketdock-cli ${POCKETDOCK_MATRIX_FILTER:+"$POCKETDOCK_MATRIX_FILTER"}
+    about[$1]="$version | $api | ${user:+yes}"
+    counted[$1]="$passed $failed $skipped $((SECONDS - began))"
+}
+
+# The last test on an engine ends it, when no other one needs it any more.
+lose() { # ENGINE
+    local kind=${1%-*} began=$SECONDS took
+    read -r passed failed skipped took <<<"${counted[$1]}"
     if [ -z "${POCKETDOCK_MATRIX_FILTER-}" ]; then
+        step "$1: the engine is lost"
+        point_at "$kind"
         POCKETDOCK_TEST_ENGINE_PID=$(engine_pid "$kind")
         export POCKETDOCK_TEST_ENGINE_PID
         suite "$1-loss" "$live" pocketdock-core engine_loss
     fi
+    took=$((took + SECONDS - began))
     failed_in_all=$((failed_in_all + failed))
-    table+=("| $1 | $version | $api | ${user:+yes} | $passed | $failed | $skipped | $((SECONDS - began)) |")
+    table+=("| $1 | ${about[$1]} | $passed | $failed | $skipped | $took |")
 }
 
 # The engines of one place, so that each can carry images to the other.
 try_place() { # PLACE ENGINE...
-    local place=$1 engine kinds=(docker podman)
+    local place=$1 engine kind kinds=(docker podman)
     shift
     running=$scratch/$place
     case $place in
@@ -225,7 +239,13 @@ try_place() { # PLACE ENGINE...
             ;;
     esac
     if start_engines "$running" "${kinds[@]}"; then
+        # On all of them, because images are carried from one to the other.
+        for kind in "${kinds[@]}"; do
+            busybox_image "$running/$kind.sock"
+            debian_image "$running/$kind.sock"
+        done
         for engine in "$@"; do try "$engine"; done
+        for engine in "$@"; do lose "$engine"; done
     else
         failed_in_all=$((failed_in_all + 1))
         table+=("| $place | did not start | | | | | | |")
