@@ -67,7 +67,7 @@ fn none_unless_asked_for() {
     let Some(live) = Live::begin() else { return };
     let sandbox = live.sandbox();
     assert_eq!(sandbox.run("ls /sys/class/net").unwrap().stdout, b"lo\n");
-    let away = sandbox.run("wget -T1 -O- http://192.0.2.1/").unwrap();
+    let away = sandbox.run("nc -w 1 192.0.2.1 80 </dev/null").unwrap();
     assert!(away.stderr_text().contains("unreachable"), "{away:?}");
     let config = live.inspect(&sandbox);
     assert_eq!(config.str_at(&["HostConfig", "NetworkMode"]), Some("none"));
