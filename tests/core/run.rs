@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pocketdock_core::{Container, End, EngineOptions, Error, ExecResult, StreamKind};
+use pocketdock_core::{Container, End, EngineOptions, Error, ExecResult, StreamKind, TerminalSize};
 
 use crate::SHORT;
 use crate::model::{Kind, exec_state, inspected, kinds, model, model_with, opened};
@@ -83,6 +83,31 @@ fn the_code_counts_only_when_the_command_has_ended() {
         _ => None,
     });
     assert_eq!(run(&fake).unwrap().exit_code, 7);
+}
+
+#[test]
+fn a_code_that_the_engine_never_learned_is_that_of_the_sandbox_which_stopped() {
+    for code in ["-1", "null"] {
+        let fake = || {
+            model(move |kind, _| match kind {
+                Kind::ExecInspect => Some(exec_state(false, code)),
+                Kind::Inspect => Some(Reply::json(200, &inspected("exited"))),
+                Kind::Other => Some(Reply::empty(200)), // The terminal's size.
+                _ => None,
+            })
+        };
+        let ended = run(&fake()).unwrap();
+        assert_eq!((ended.exit_code, ended.end), (137, End::Signaled(9)));
+
+        let fake = fake();
+        let size = TerminalSize {
+            rows: 24,
+            columns: 80,
+        };
+        let mut terminal = opened(&fake).exec("x").terminal(size).unwrap();
+        while terminal.read(&mut [0; 64]).unwrap() != 0 {}
+        assert_eq!(terminal.result().unwrap().exit_code, 137);
+    }
 }
 
 #[test]

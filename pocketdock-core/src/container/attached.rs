@@ -525,8 +525,8 @@ impl Attached {
         self.refuse_failed_launch()?;
         match state.exit_code {
             Some(exit_code) => Ok(Some(exit_code)),
-            // Docker has not heard of its end from a container that is stopping.
-            None => self.fate_of_container(),
+            // Nobody was there to hear of its end, as in a container that is stopping.
+            None => self.fate_of_forgotten(),
         }
     }
 
@@ -566,8 +566,8 @@ impl Attached {
         self.container().map(|found| fate(&found))
     }
 
-    /// The end of a command of which the engine knows nothing any more: its container has stopped,
-    /// is just stopping, or has been started again since.
+    /// The end of a command whose end the engine does not know: its container has stopped, is just
+    /// stopping, or has been started again since.
     fn fate_of_forgotten(&mut self) -> Result<Option<i32>> {
         let found = self.container()?;
         let container_started = found.str_at(&["State", "StartedAt"]);
@@ -578,7 +578,7 @@ impl Attached {
         let since = *self.forgotten_since.get_or_insert_with(Instant::now);
         match fate(&found) {
             None if FORGOTTEN_MAX < since.elapsed() => {
-                Err(self.cut_short("the engine has forgotten the command"))
+                Err(self.cut_short("the engine does not know how the command ended"))
             }
             fate => Ok(fate),
         }

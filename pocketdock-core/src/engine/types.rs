@@ -74,7 +74,8 @@ pub struct ContainerSummary {
 pub struct ExecState {
     /// Whether its process is alive. Only when it is not, the code counts.
     pub running: bool,
-    /// The exit code, `None` while Docker knows none.
+    /// The exit code, `None` while the engine knows none: Docker says null, Podman a negative number,
+    /// as of a command whose container has stopped under it.
     pub exit_code: Option<i32>,
     /// The process as the host numbers it; 0 if it was never started.
     pub pid: u64,
@@ -179,7 +180,8 @@ impl ExecState {
     pub(crate) fn from_value(value: &Value) -> Option<Self> {
         let exit_code = value
             .i64_at(&["ExitCode"])
-            .and_then(|code| i32::try_from(code).ok());
+            .and_then(|code| i32::try_from(code).ok())
+            .filter(|code| !code.is_negative());
         Some(ExecState {
             running: value.bool_at(&["Running"])?,
             exit_code,
