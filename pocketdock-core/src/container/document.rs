@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::container::embed::embed;
 use crate::container::labels;
 use crate::container::options::CreateOptions;
 use crate::container::plan::Plan;
@@ -13,7 +14,7 @@ use crate::wire::json;
 use crate::wire::value::Value;
 
 /// Ends once no command has run for a while; see there.
-const IDLE_SCRIPT: &str = include_str!("idle.sh");
+const IDLE_SCRIPT: &str = embed!("idle.sh");
 
 /// The longest time between two looks at what runs, in seconds.
 const IDLE_INTERVAL_MAX: u64 = 30;

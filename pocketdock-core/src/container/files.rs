@@ -48,6 +48,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::container::embed::embed;
 use crate::container::files::access::Access;
 use crate::container::files::endpoint::Body;
 use crate::container::files::meter::Meter;
@@ -64,7 +65,7 @@ use crate::engine::{EngineKind, containers};
 use crate::error::{Error, Result};
 
 /// Gives out an archive of what is in a sandbox.
-const GET: &str = include_str!("files/get.sh");
+const GET: &str = embed!("files/get.sh");
 
 /// The longest file that [`Container::read_file`] takes into memory, in bytes.
 ///

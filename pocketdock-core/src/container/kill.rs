@@ -19,6 +19,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::container::embed::embed;
 use crate::container::helper;
 use crate::engine::client::Client;
 use crate::engine::containers;
@@ -31,7 +32,7 @@ use crate::wire::digits;
 /// The variable that marks the processes of an exec.
 const MARK_VARIABLE: &str = "POCKETDOCK_EXEC_ID";
 
-const SCRIPT: &str = include_str!("kill.sh");
+const SCRIPT: &str = embed!("kill.sh");
 
 /// How long a kill may take; one of 400 processes that fork all the time took half a second.
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,6 +1,7 @@
 //! Sandboxes: making them, running commands in them, looking at them, ending them.
 //!
 //! ```text
+//! embed                             shell scripts as they are sent
 //! labels, profile, specs, options   what a sandbox is to be
 //! plan, document, provenance        the options checked; the same for the engine; told to people
 //! result, output, command, launch   what to run, and what came of it
@@ -21,6 +22,8 @@
 //! snapshot, transfer                an image from it; images from engine to engine
 //! pool                              sandboxes that run before they are asked for
 //! ```
+
+mod embed;
 
 pub mod labels;
 pub mod profile;

@@ -74,8 +74,8 @@ pub struct ContainerSummary {
 pub struct ExecState {
     /// Whether its process is alive. Only when it is not, the code counts.
     pub running: bool,
-    /// The exit code, `None` while the engine knows none: Docker says null, Podman a negative number,
-    /// as of a command whose container has stopped under it.
+    /// The exit code, `None` while the engine knows none, which Docker says with a null and Podman
+    /// with a negative number, as of a command whose container has stopped under it.
     pub exit_code: Option<i32>,
     /// The process as the host numbers it; 0 if it was never started.
     pub pid: u64,

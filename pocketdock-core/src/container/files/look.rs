@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::{Duration, Instant};
 
 use crate::container::attached::Pace;
+use crate::container::embed::embed;
 use crate::container::exec::take_under_cap;
 use crate::container::files::access::Access;
 use crate::container::files::path::SandboxPath;
@@ -16,8 +17,8 @@ use crate::container::output::StreamKind;
 use crate::container::record::RecordKind;
 use crate::error::{Error, Result};
 
-const READ: &str = include_str!("read.sh");
-const LIST: &str = include_str!("list.sh");
+const READ: &str = embed!("read.sh");
+const LIST: &str = embed!("list.sh");
 
 /// What both scripts write behind everything. Output that ends between two frames looks whole.
 const END: &[u8] = b"pd done";

@@ -12,6 +12,7 @@ use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use crate::container::embed::embed;
 use crate::container::files::access::Access;
 use crate::container::files::endpoint;
 use crate::container::files::meter::Meter;
@@ -26,7 +27,7 @@ use crate::host;
 use crate::wire::digits;
 use crate::wire::time::Timestamp;
 
-const SCRIPT: &str = include_str!("put.sh");
+const SCRIPT: &str = embed!("put.sh");
 
 /// What a file is called in an archive for something new.
 const ENTRY: &[u8] = b"entry";

@@ -8,17 +8,18 @@
 
 use std::time::{Duration, Instant};
 
+use crate::container::embed::embed;
 use crate::container::helper;
 use crate::container::session::shell::Link;
-use crate::container::session::state::{Cause, State, Ticket};
+use crate::container::session::state::{Cause, Seen, State, Ticket};
 use crate::container::session::text::Dialect;
 use crate::container::target::Target;
 use crate::engine::deadline::Deadline;
 use crate::engine::exec::ExecConfig;
 use crate::error::{Error, Result};
 
-const SCRIPT: &str = include_str!("abort.sh");
-const IDLE_SCRIPT: &str = include_str!("idle.sh");
+const SCRIPT: &str = embed!("abort.sh");
+const IDLE_SCRIPT: &str = embed!("idle.sh");
 
 /// How often a command is signalled before its shell is killed.
 const ROUNDS: u32 = 6;
@@ -153,13 +154,17 @@ impl Link {
         }
     }
 
-    /// Whether the shell waits for a command, although one is in flight.
-    pub(crate) fn is_idle(&self) -> Result<bool> {
+    /// What the shell is seen to do while a command is in flight.
+    pub(crate) fn seen(&self) -> Result<Seen> {
         let Some((pid, ino)) = self.hello().and_then(|it| Some((it.pid, it.input_ino?))) else {
-            return Ok(false);
+            return Ok(Seen::Nothing); // The kernel does not tell.
         };
         let answer = self.ask_beside(IDLE_SCRIPT, &[&pid.to_string(), &ino.to_string()])?;
-        Ok(answer == "done yes")
+        Ok(match answer.as_str() {
+            "done waits" => Seen::Waiting,
+            "done between" => Seen::Between,
+            _ => Seen::Running,
+        })
     }
 
     /// Runs a script with these words in an exec beside the shell's, and gives its answer.

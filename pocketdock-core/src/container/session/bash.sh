@@ -5,6 +5,7 @@
 #          shell carries it says that all of this has been read
 # RESTORE  options and `$?` as the command before left them
 # INPUT    the redirection of what the command reads
+# HERE-DOCUMENT  what follows is sent line by line, what is above as one line
 #
 # `.` of a constant here-document takes `return` and keeps bash from announcing background jobs.
 # `!` keeps an ERR trap from firing for us; PIPESTATUS knows the status nevertheless. The command
@@ -20,6 +21,6 @@ __pd_1=$PS1 __pd_2=$PS2; \builtin printf -v PS1 ''; \builtin printf -v PS2 '';
 \builtin unset -v PROMPT_COMMAND TMOUT;
 \builtin printf '\036ENONCE\036' >&8;
 \builtin printf '\036ENONCE:%s:%s:%s\036' "$__pd_s" "$__pd_f" "$__pd_r" >&7; } >/dev/null 2>&1
-# The here-document:
+HERE-DOCUMENT
 __pd_r=1; \builtin printf -v PS1 %s "$__pd_1" 2>/dev/null || \:; \builtin printf -v PS2 %s "$__pd_2" 2>/dev/null || \:; RESTORE ! \builtin eval "$__pd_c" INPUT; { __pd_s=${PIPESTATUS[0]} __pd_r=3; } 2>/dev/null
 E

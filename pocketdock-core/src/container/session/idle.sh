@@ -1,4 +1,4 @@
-# Tells whether a resident shell waits for a command, from a second exec in its container.
+# Tells whether a resident shell is running its command, from a second exec in its container.
 #
 #   idle.sh SHELL INO
 #
@@ -6,12 +6,17 @@
 # INO    the inode number of what it reads its commands from
 #
 # While a command runs, its own input stands in the place of the shell's descriptor 0, and the
-# kernel says what stands there (proc(5), `/proc/PID/fdinfo/0`). A shell that sleeps and has its
-# commands' pipe there waits for one. Builtins only. Prints `done yes` or `done no`.
+# kernel says what stands there (proc(5), `/proc/PID/fdinfo/0`). A shell that has its commands' pipe
+# there is between two commands, and one that sleeps, too, waits for the next. Builtins only. Prints
+# `done waits`, `done between` or `done runs`.
 shell=$1 ino=$2 found= text=
 { while IFS= read -r line; do text=$text$line; done <"/proc/$shell/stat"
 while read -r name value; do
   case $name in ino:) found=$value ;; esac
 done <"/proc/$shell/fdinfo/0"; } 2>/dev/null
 text=${text##*) }
-case ${text%% *}:$found in S:"$ino") echo "done yes" ;; *) echo "done no" ;; esac
+case ${text%% *}:$found in
+  S:"$ino") echo "done waits" ;;
+  *:"$ino") echo "done between" ;;
+  *) echo "done runs" ;;
+esac

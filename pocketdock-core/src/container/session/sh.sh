@@ -5,6 +5,7 @@
 #          shell carries it says that all of this has been read
 # RESTORE  options and `$?` as the command before left them
 # INPUT    the redirection of what the command reads
+# HERE-DOCUMENT  what follows is sent line by line, what is above as one line
 # LOOP     nothing, or the head of a loop around it; POOL its end
 #
 # `command .` takes what would end these shells: syntax errors, failed redirections and expansions,
@@ -25,6 +26,6 @@ __pd_u "$@" 7>&- 8>&- <<'E';
 { \unset -f command; \trap - URG; \eval "\\set -- $__pd_a"; __pd_e=1;
 \command printf '\036ENONCE\036' >&8;
 \command printf '\036ENONCE:%s:%s:%s\036' "$__pd_s" "$__pd_f" "$__pd_r" >&7; } >/dev/null 2>&1
-# The here-document:
+HERE-DOCUMENT
 __pd_r=1; RESTORE \eval "$__pd_c" INPUT; { __pd_s=$? __pd_r=3; } 2>/dev/null
 E

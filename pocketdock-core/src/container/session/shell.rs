@@ -27,7 +27,7 @@ use crate::container::record::{self, Record};
 use crate::container::result::{End, ExecResult};
 use crate::container::ring::BufferSnapshot;
 use crate::container::session::marker::Nonce;
-use crate::container::session::state::{Cause, Job, POLL_FIRST, Poll, State, Ticket};
+use crate::container::session::state::{Cause, Job, POLL_FIRST, Poll, Seen, State, Ticket};
 use crate::container::session::text::{Dialect, Hello};
 use crate::container::target::{AskPatience, Target};
 use crate::engine::client::Streaming;
@@ -389,14 +389,14 @@ impl Link {
         Ok(())
     }
 
-    /// Ends the session if its shell waits for a command and will never report on this one.
+    /// Ends the session if its shell has given up the command in flight.
     fn look(&self) -> Result<()> {
         let Some(ticket) = self.state().in_flight() else {
             return Ok(());
         };
-        // A kernel that does not tell, or no process left for a look: not known to be so.
-        let is_idle = self.is_idle().unwrap_or(false);
-        match self.state().note_look(ticket, is_idle) {
+        // There may be no process left for a look.
+        let seen = self.seen().unwrap_or(Seen::Nothing);
+        match self.state().note_look(ticket, seen) {
             true => Err(Error::SessionClosed { exit_code: None }),
             false => Ok(()),
         }

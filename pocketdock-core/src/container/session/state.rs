@@ -42,6 +42,9 @@ const LOOK_MAX: Duration = Duration::from_secs(60);
 /// When a shell that did not seem to be running its command is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a shell may take to read a command of which all has been written, and to report on it.
+const BETWEEN_MAX: Duration = Duration::from_secs(20);
+
 /// How long an idle shell is left alone, and one that is still being written to.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
@@ -95,8 +98,10 @@ struct Running {
     poll_interval: Duration,
     next_look: Instant,
     look_interval: Duration,
-    /// How many pieces of output there had been when the shell was last seen to be idle.
-    idle_at: Option<u64>,
+    /// Since when every look has found the shell not to be running it.
+    between_since: Option<Instant>,
+    /// How many pieces of output there had been when the last look found the shell waiting.
+    waiting_at: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -119,6 +124,19 @@ pub(crate) enum Poll {
     Ask,
     /// Ask that, and have a look whether it is running the command.
     Look,
+}
+
+/// What a shell is seen to do, from outside, while a command is in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It runs the command.
+    Running,
+    /// It reads the command, reports on it, or does something else that is not the command.
+    Between,
+    /// It waits for what is written next.
+    Waiting,
+    /// It cannot be seen.
+    Nothing,
 }
 
 /// One of something for stdout, one for stderr.
@@ -311,7 +329,8 @@ impl State {
             poll_interval: POLL_FIRST,
             next_look: now,
             look_interval: LOOK_FIRST,
-            idle_at: None,
+            between_since: None,
+            waiting_at: None,
         });
         Some(text)
     }
@@ -576,24 +595,32 @@ impl State {
     /// What a look at the shell has shown while this was in flight; whether it will never report.
     ///
     /// One look may fall between two things that the shell does. When it waits for a command a
-    /// second later, and nothing has come from it in between, it has given this one up.
-    pub(crate) fn note_look(&mut self, ticket: Ticket, is_idle: bool) -> bool {
+    /// second later, and nothing has come from it in between, it has given this one up. So it has
+    /// where something else may be writing, or the shell itself complains for ever, but is not seen
+    /// to run the command for [`BETWEEN_MAX`].
+    pub(crate) fn note_look(&mut self, ticket: Ticket, seen: Seen) -> bool {
         let (pieces, held) = (self.pieces, self.held);
         let is_meant = |running: &&mut Running| running.ticket == ticket && !held;
         let Some(running) = self.running.as_mut().filter(is_meant) else {
             return false;
         };
         let now = Instant::now();
-        if !is_idle {
-            running.idle_at = None;
+        if matches!(seen, Seen::Running | Seen::Nothing) {
+            if seen == Seen::Running {
+                running.between_since = None;
+            }
+            running.waiting_at = None;
             running.next_look = now + running.look_interval;
             running.look_interval = (running.look_interval * 2).min(LOOK_MAX);
             return false;
         }
-        if running.idle_at == Some(pieces) {
+        let waiting_at = (seen == Seen::Waiting).then_some(pieces);
+        let since = *running.between_since.get_or_insert(now);
+        if BETWEEN_MAX <= now - since || (waiting_at.is_some() && running.waiting_at == waiting_at)
+        {
             return true;
         }
-        running.idle_at = Some(pieces);
+        running.waiting_at = waiting_at;
         running.next_look = now + LOOK_AGAIN;
         running.next_poll = running.next_look;
         false
@@ -972,17 +999,41 @@ mod tests {
             assert_eq!(state.poll(), Poll::Look);
         };
         look();
-        assert!(!state.note_look(ticket, false), "it is busy");
-        assert!(!state.note_look(ticket, true), "the first time");
+        assert!(!state.note_look(ticket, Seen::Running));
+        assert!(!state.note_look(ticket, Seen::Waiting), "the first time");
         take(&mut state, Stderr, "x");
-        assert!(!state.note_look(ticket, true), "something came in between");
-        assert!(!state.note_look(ticket, false), "it is busy again");
-        assert!(!state.note_look(ticket, true), "the first time again");
+        let late = "something came in between";
+        assert!(!state.note_look(ticket, Seen::Waiting), "{late}");
+        assert!(!state.note_look(ticket, Seen::Running));
+        assert!(!state.note_look(ticket, Seen::Waiting), "the first time");
+        assert!(!state.note_look(ticket, Seen::Nothing));
+        assert!(!state.note_look(ticket, Seen::Waiting), "the first time");
         state.hold(Cause::TimedOut);
-        assert!(!state.note_look(ticket, true), "it is being aborted");
+        assert!(!state.note_look(ticket, Seen::Waiting), "being aborted");
         state.release();
-        assert!(!state.note_look(ticket + 1, true), "another was seen");
-        assert!(state.note_look(ticket, true));
+        assert!(!state.note_look(ticket + 1, Seen::Waiting), "another");
+        assert!(state.note_look(ticket, Seen::Waiting));
+    }
+
+    #[test]
+    fn a_shell_that_is_not_seen_to_run_its_command_for_long_has_given_it_up() {
+        let mut state = open(Dialect::Sh);
+        let ticket = begun(&mut state);
+        let mut look = |seen, since: Duration| {
+            take(&mut state, Stderr, "dup: Too many open files\n");
+            let running = state.running.as_mut().unwrap();
+            if let Some(at) = &mut running.between_since {
+                *at = Instant::now().checked_sub(since).unwrap();
+            }
+            state.note_look(ticket, seen)
+        };
+        let nearly = BETWEEN_MAX - Duration::from_secs(1);
+        assert!(!look(Seen::Between, BETWEEN_MAX));
+        assert!(!look(Seen::Waiting, nearly));
+        assert!(!look(Seen::Running, BETWEEN_MAX));
+        assert!(!look(Seen::Between, BETWEEN_MAX), "it has run since");
+        assert!(!look(Seen::Nothing, BETWEEN_MAX), "it was not seen");
+        assert!(look(Seen::Between, BETWEEN_MAX));
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! What is written to a resident shell: templates filled in, and what its answers say.
 //!
-//! The templates stand beside this file and explain themselves. Their comments are not sent, and
-//! what comes before the line `# The here-document:` is sent as one line, for a bash that thinks
-//! itself interactive does things between two lines.
+//! The templates stand beside this file and explain themselves. What comes before the line
+//! `HERE-DOCUMENT` is sent as one line, for a bash that thinks itself interactive does things
+//! between two lines.
 //!
 //! No I/O happens here.
 
+use crate::container::embed::embed;
 use crate::container::session::marker::Nonce;
 use crate::wire::digits;
 
-const INIT: &str = include_str!("init.sh");
-const BASH: &str = include_str!("bash.sh");
-const BASH_RESYNC: &str = include_str!("bash-resync.sh");
-const SH: &str = include_str!("sh.sh");
-const SH_RESYNC: &str = include_str!("sh-resync.sh");
-const FRESH_INIT: &str = include_str!("fresh-init.sh");
-const FRESH: &str = include_str!("fresh.sh");
+const INIT: &str = embed!("init.sh");
+const BASH: &str = embed!("bash.sh");
+const BASH_RESYNC: &str = embed!("bash-resync.sh");
+const SH: &str = embed!("sh.sh");
+const SH_RESYNC: &str = embed!("sh-resync.sh");
+const FRESH_INIT: &str = embed!("fresh-init.sh");
+const FRESH: &str = embed!("fresh.sh");
 
-/// The comment in a template after which lines are sent as they are.
-const HERE_DOCUMENT: &str = "# The here-document:";
+/// The line in a template after which lines are sent as they are.
+const HERE_DOCUMENT: &str = "HERE-DOCUMENT\n";
 
 /// The redirection for a command without input.
 pub(crate) const NO_INPUT: &str = "</dev/null";
@@ -294,15 +295,11 @@ fn printf_pipe(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// A template without its comments, its names replaced by values, with an end of line.
+/// A template with its names replaced by values, and an end of line.
 fn fill(template: &str, values: &[(&str, &[u8])]) -> Vec<u8> {
-    let (line, body) = match template.split_once(HERE_DOCUMENT) {
-        Some((line, body)) => (line, body.trim_start()),
-        None => (template, ""),
-    };
-    let line: Vec<&str> = line.lines().filter(|line| !line.starts_with('#')).collect();
+    let (line, body) = template.split_once(HERE_DOCUMENT).unwrap_or((template, ""));
     let mut text = Vec::with_capacity(template.len());
-    replace(&line.join(" "), values, &mut text);
+    replace(&line.trim_end().replace('\n', " "), values, &mut text);
     text.push(b'\n');
     replace(body, values, &mut text);
     text
