@@ -22,6 +22,7 @@ use std::time::Duration;
 use pocketdock_core::{Terminal, TerminalHandle, TerminalSize};
 
 use crate::failure::Failure;
+use crate::spawn::spawn;
 use crate::tty::{RawMode, window_size};
 
 /// How often our terminal is asked for its size; asking takes about a microsecond.
@@ -51,24 +52,21 @@ pub(crate) fn attach(
 ) -> Result<(), Failure> {
     let raw = RawMode::enter(io::stdin().as_fd())?;
     let keys = terminal.handle();
-    thread::Builder::new()
-        .name("keys".to_owned())
-        .spawn(move || pass_keys(&keys))?;
+    spawn("keys", Box::new(move || pass_keys(&keys)))?;
     let handle = terminal.handle();
     let over = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&over);
-    let sizes = thread::Builder::new()
-        .name("window-size".to_owned())
-        .spawn(move || {
-            let mut last = size;
-            loop {
-                thread::park_timeout(SIZE_INTERVAL);
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                last = pass_size(&handle, last);
+    let pass_sizes = move || {
+        let mut last = size;
+        loop {
+            thread::park_timeout(SIZE_INTERVAL);
+            if over.load(Ordering::Relaxed) {
+                return;
             }
-        })?;
+            last = pass_size(&handle, last);
+        }
+    };
+    let sizes = spawn("window-size", Box::new(pass_sizes))?;
     let outcome = pass_output(terminal, out);
     stop.store(true, Ordering::Relaxed);
     sizes.thread().unpark();

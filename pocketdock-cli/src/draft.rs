@@ -43,14 +43,14 @@ impl Litter {
     pub(crate) fn watch() -> io::Result<Self> {
         let paths = Arc::new(Mutex::new(Vec::new()));
         let litter = Arc::clone(&paths);
-        let watch = SignalWatch::start(move |signal| {
+        let watch = SignalWatch::start(Box::new(move |signal| {
             // Held until the end, so that nothing is put there or renamed after this.
             let litter = lock(&litter);
             for path in litter.iter() {
                 let _gone = fs::remove_file(path);
             }
             signal.die();
-        })?;
+        }))?;
         Ok(Self {
             paths,
             _watch: watch,

@@ -127,7 +127,7 @@ impl Decompressor {
     ///
     /// The thread that reads it waits in a read that nothing can interrupt. If the child fails
     /// meanwhile, it is left behind and goes with the process.
-    pub(crate) fn of_stream(mut stream: impl Read + Send + 'static) -> Result<Self, Error> {
+    pub(crate) fn of_stream(mut stream: Box<dyn Read + Send>) -> Result<Self, Error> {
         let mut gzip = Gzip::start(&["-dc"], || Ok(Stdio::piped()))?;
         let stdin = gzip.child.stdin.take();
         let feeder = thread::Builder::new()
@@ -266,7 +266,8 @@ mod tests {
 
     fn decompressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        let mut stream = Decompressor::of_stream(io::Cursor::new(bytes.to_vec())).unwrap();
+        let mut stream =
+            Decompressor::of_stream(Box::new(io::Cursor::new(bytes.to_vec()))).unwrap();
         stream.read_to_end(&mut out).map(|_| out)
     }
 
@@ -338,7 +339,7 @@ mod tests {
         let small = compressed(&[b'x'; 100_000]);
         let source = io::Cursor::new(small[..20].to_vec()).chain(Failing);
         let mut out = Vec::new();
-        let error = Decompressor::of_stream(source)
+        let error = Decompressor::of_stream(Box::new(source))
             .unwrap()
             .read_to_end(&mut out)
             .unwrap_err();
@@ -350,7 +351,7 @@ mod tests {
         let compressor = Compressor::start(Vec::new()).unwrap();
         let (pid, decompressor) = (
             compressor.gzip.child.id(),
-            Decompressor::of_stream(io::empty()).unwrap(),
+            Decompressor::of_stream(Box::new(io::empty())).unwrap(),
         );
         let pids = [pid, decompressor.gzip.child.id()];
         drop((compressor, decompressor));

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use pocketdock_core::Signal as Sent;
 
 use crate::failure::Failure;
+use crate::spawn::spawn;
 use crate::tty::{self, Signal, SignalWatch};
 
 /// How long a command may take to end after SIGTERM or SIGHUP.
@@ -90,14 +91,14 @@ impl Interrupts {
         let events = Arc::new(Events::default());
         let received = Arc::new(Mutex::new(Vec::new()));
         let (record, forward) = (Arc::clone(&received), Arc::clone(&events));
-        let watch = SignalWatch::start(move |signal| {
+        let watch = SignalWatch::start(Box::new(move |signal| {
             let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
             record.push(signal);
             if PATIENCE <= record.len() {
                 signal.die();
             }
             forward.send(Event::Signal(signal));
-        })?;
+        }))?;
         Ok(Self {
             _watch: watch,
             received,
@@ -127,16 +128,15 @@ impl Interrupts {
     /// `kill` signals the whole tree of the command.
     pub(crate) fn deliver_to(
         &mut self,
-        kill: impl FnMut(Sent) + Send + 'static,
+        mut kill: Box<dyn FnMut(Sent) + Send>,
     ) -> io::Result<Delivery> {
         let (events, taken) = (Arc::clone(&self.events), Arc::clone(&self.events));
         let thread = match std::mem::replace(&mut self.are_taken, true) {
             true => None,
-            false => Some(
-                thread::Builder::new()
-                    .name("interrupter".to_owned())
-                    .spawn(move || deliver(&taken, GRACE, kill))?,
-            ),
+            false => Some(spawn(
+                "interrupter",
+                Box::new(move || deliver(&taken, GRACE, &mut *kill)),
+            )?),
         };
         Ok(Delivery { events, thread })
     }
@@ -158,7 +158,7 @@ impl Drop for Delivery {
     }
 }
 
-fn deliver(events: &Events, grace: Duration, mut kill: impl FnMut(Sent)) {
+fn deliver(events: &Events, grace: Duration, kill: &mut dyn FnMut(Sent)) {
     let mut plan = Plan::default();
     loop {
         match events.receive(plan.kill_at) {
@@ -227,8 +227,8 @@ mod tests {
         let events = Arc::new(Events::default());
         let taken = Arc::clone(&events);
         let (sent, seen) = mpsc::channel();
-        let kill = move |signal| sent.send(signal).unwrap();
-        let thread = thread::spawn(move || deliver(&taken, Duration::from_millis(1), kill));
+        let mut kill = move |signal| sent.send(signal).unwrap();
+        let thread = thread::spawn(move || deliver(&taken, Duration::from_millis(1), &mut kill));
         events.send(Event::Signal(Signal::Terminate));
         assert_eq!(seen.recv(), Ok(Sent::TERM));
         assert_eq!(seen.recv(), Ok(Sent::KILL));

@@ -28,6 +28,7 @@ mod printer;
 mod progress;
 mod settings;
 mod sink;
+mod spawn;
 mod table;
 mod tty;
 mod values;

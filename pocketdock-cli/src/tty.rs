@@ -24,7 +24,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::thread::{JoinHandleExt, RawPthread};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
+
+use crate::spawn::spawn;
 
 /// A request to stop that comes from outside. The numbers are the same on every
 /// Unix.
@@ -136,22 +138,21 @@ pub(crate) struct SignalWatch {
 
 impl SignalWatch {
     /// Blocks the signals and starts the thread that takes them.
-    pub(crate) fn start(mut on_signal: impl FnMut(Signal) + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(mut on_signal: Box<dyn FnMut(Signal) + Send>) -> io::Result<Self> {
         let signals: Vec<Signal> = SIGNALS.into_iter().filter(|s| !is_ignored(*s)).collect();
         let set = SignalSet::of(&signals);
         pthread_sigmask(BLOCK, &set, None);
         let closing = Arc::new(AtomicBool::new(false));
         let closed = Arc::clone(&closing);
-        let thread = thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || {
-                while let Some(signal) = wait(&set) {
-                    if closed.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    on_signal(signal);
+        let take_signals = move || {
+            while let Some(signal) = wait(&set) {
+                if closed.load(Ordering::SeqCst) {
+                    break;
                 }
-            })?;
+                on_signal(signal);
+            }
+        };
+        let thread = spawn("signals", Box::new(take_signals))?;
         Ok(Self {
             thread: Some(thread),
             closing,

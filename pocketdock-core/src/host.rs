@@ -1,7 +1,7 @@
-//! The only reader of the environment, the clock and randomness.
+//! The only reader of the environment, the clock and randomness, and the starter of threads.
 //!
-//! Everything above takes these as values, so that tests can decide them. Identity of the host
-//! comes from Linux's `/proc`; where there is none, owners cannot be told dead from alive and
+//! Everything above takes what is read as values, so that tests can decide them. Identity of the
+//! host comes from Linux's `/proc`; where there is none, owners cannot be told dead from alive and
 //! the functions say so with `None`.
 
 use std::env;
@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use crate::error::{Error, Result};
@@ -213,6 +214,23 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Starts a thread, whose name is `pocketdock-` and what it is for. Its owner joins it.
+///
+/// # Errors
+///
+/// [`Error::Io`] if there are too many.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
+    // Boxed, for starting a thread takes a kilobyte of code.
+    let work: Box<dyn FnOnce() -> T + Send> = Box::new(work);
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|error| Error::io("start a thread", error))
+}
+
 /// Random bytes from the system's generator.
 ///
 /// # Errors
@@ -296,7 +314,7 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let stat = format!("/proc/{}/stat", child.id());
         while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         assert_eq!(start_ticks(child.id()), None);
         child.wait().unwrap();

@@ -21,7 +21,6 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
-use std::thread;
 use std::time::Duration;
 
 use pocketdock_core::wire::json;
@@ -35,6 +34,7 @@ use crate::command::Outcome;
 use crate::failure::{Failure, usage};
 use crate::interrupt::Interrupts;
 use crate::output::Console;
+use crate::spawn::spawn;
 
 use super::plan::Plan;
 use super::{exec, own_stderr};
@@ -66,9 +66,7 @@ pub(super) fn detach(plan: &Plan, console: &mut Console<'_>) -> Outcome {
         return Err(no_recorder(io::ErrorKind::BrokenPipe.into()));
     };
     let own = own_stderr()?;
-    let relay = thread::Builder::new()
-        .name("recorder-stderr".to_owned())
-        .spawn(move || pass_messages(stderr, own))?;
+    let relay = spawn("recorder-stderr", Box::new(|| pass_messages(stderr, own)))?;
     let mut line = Vec::new();
     BufReader::new(stdout)
         .take(REPORT_LEN_MAX)

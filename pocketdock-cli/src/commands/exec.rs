@@ -138,11 +138,11 @@ pub(super) fn killer(
     plan: &Plan,
     stream: &ExecStream,
     container: &Container,
-) -> io::Result<impl FnMut(Signal) + Send + 'static> {
+) -> io::Result<Box<dyn FnMut(Signal) + Send>> {
     let handle = stream.handle();
     let own = matches!(plan.target, Target::OneShot(_)).then(|| container.clone());
     let mut stderr = own_stderr()?;
-    Ok(move |signal| {
+    Ok(Box::new(move |signal| {
         let Err(error) = handle.kill(signal, Scope::Tree) else {
             return;
         };
@@ -155,5 +155,5 @@ pub(super) fn killer(
             stderr,
             "pocketdock: cannot signal the command, a third signal ends pocketdock: {why}"
         );
-    })
+    }))
 }

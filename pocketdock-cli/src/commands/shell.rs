@@ -54,7 +54,7 @@ pub(crate) fn shell(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let size = own_size();
     let mut terminal = exec.terminal(size)?;
     let handle = terminal.handle();
-    let delivery = interrupts.deliver_to(move |_signal| handle.hang_up())?;
+    let delivery = interrupts.deliver_to(Box::new(move |_signal| handle.hang_up()))?;
     let outcome = attach(&mut terminal, size, console.out);
     drop(delivery);
     if let Some(&signal) = interrupts.received().first() {

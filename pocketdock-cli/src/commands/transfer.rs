@@ -215,16 +215,23 @@ fn import_stdin(console: &Console<'_>) -> Result<Vec<String>, Failure> {
     let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (begin, is_compressed) = sniff(&stdin)?;
     not_empty("stdin", &begin)?;
-    let stream = io::Cursor::new(begin).chain(stdin);
     let engine = connect(console)?;
     let mut line = ProgressLine::new(console, "importing");
-    let show = |progress: &Progress| line.update(progress);
-    let loaded = if is_compressed {
-        engine.import_with(Decompressor::of_stream(stream)?, show)
-    } else {
-        engine.import_with(stream, show)
-    };
+    let archive = plain(io::Cursor::new(begin).chain(stdin), is_compressed)?;
+    let loaded = engine.import_with(archive, |progress: &Progress| line.update(progress));
     loaded.map_err(|error| unread("stdin", error))
+}
+
+/// The archive in a stream that may be compressed.
+fn plain(
+    stream: io::Chain<io::Cursor<Vec<u8>>, File>,
+    is_compressed: bool,
+) -> Result<Box<dyn Read + Send>, Failure> {
+    let stream = Box::new(stream);
+    Ok(match is_compressed {
+        true => Box::new(Decompressor::of_stream(stream)?),
+        false => stream,
+    })
 }
 
 fn import_file(path: &Path, console: &Console<'_>) -> Result<Vec<String>, Failure> {
@@ -243,12 +250,8 @@ fn import_file(path: &Path, console: &Console<'_>) -> Result<Vec<String>, Failur
     let engine = connect(console)?;
     let mut line = ProgressLine::new(console, "importing");
     if !is_regular {
-        let stream = io::Cursor::new(begin).chain(file);
-        let show = |progress: &Progress| line.update(progress);
-        let loaded = match is_compressed {
-            true => engine.import_with(Decompressor::of_stream(stream)?, show),
-            false => engine.import_with(stream, show),
-        };
+        let archive = plain(io::Cursor::new(begin).chain(file), is_compressed)?;
+        let loaded = engine.import_with(archive, |progress: &Progress| line.update(progress));
         return loaded.map_err(|error| unread(&shown, error));
     }
     file.rewind().map_err(failed)?;

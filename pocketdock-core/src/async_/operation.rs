@@ -16,7 +16,8 @@ use std::thread::{self, JoinHandle};
 
 use crate::async_::brake::Brake;
 use crate::async_::orphans;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::host;
 
 /// A call to the engine as a future; it begins when it is first polled.
 ///
@@ -241,11 +242,8 @@ fn undo_elsewhere<T: Send + 'static>(value: T, undo: fn(T)) {
 }
 
 pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name("pocketdock-async".to_owned())
-        .spawn(move || {
-            orphans::mark_driver();
-            work();
-        })
-        .map_err(|error| Error::io("start a thread", error))
+    host::spawn("pocketdock-async", move || {
+        orphans::mark_driver();
+        work();
+    })
 }

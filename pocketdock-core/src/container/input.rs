@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 
 use crate::engine::client::Connection;
 use crate::error::{Error, Result};
+use crate::host;
 
 const BUFFER_LEN: usize = 64 * 1024;
 
@@ -116,13 +117,10 @@ impl InputPump {
         let socket = connection.share();
         let Stdin { source, prompt } = stdin;
         let failure = Arc::new(Mutex::new(None));
-        let thread = std::thread::Builder::new()
-            .name("pocketdock-stdin".to_owned())
-            .spawn({
-                let failure = Arc::clone(&failure);
-                move || pump(source, &socket, &failure)
-            })
-            .map_err(|error| Error::io("start a thread", error))?;
+        let thread = host::spawn("pocketdock-stdin", {
+            let failure = Arc::clone(&failure);
+            move || pump(source, &socket, &failure)
+        })?;
         Ok(InputPump {
             thread: Some(thread),
             prompt,

@@ -26,6 +26,7 @@ use crate::container::options::CreateOptions;
 use crate::engine::deadline::Deadline;
 use crate::engine::{Engine, containers};
 use crate::error::{Error, Result};
+use crate::host;
 use ledger::{Job, Ledger, Returned};
 
 /// The most threads that start and remove at the same time; engines gain little from more.
@@ -118,10 +119,7 @@ impl ContainerPool {
         };
         for _ in 0..size.min(WORKERS_MAX) {
             let shared = Arc::clone(&pool.inner.shared);
-            let worker = std::thread::Builder::new()
-                .name("pocketdock-pool".to_owned())
-                .spawn(move || shared.work())
-                .map_err(|error| Error::io("start a thread", error))?;
+            let worker = host::spawn("pocketdock-pool", move || shared.work())?;
             lock(&pool.inner.workers).push(worker);
         }
         Ok(pool)

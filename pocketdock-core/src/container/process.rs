@@ -26,6 +26,7 @@ use crate::container::ring::{BufferSnapshot, RingBuffer};
 use crate::container::target::Target;
 use crate::engine::exec;
 use crate::error::{Error, Result};
+use crate::host;
 
 /// How much output is kept for reading unless told otherwise.
 ///
@@ -122,13 +123,10 @@ impl Exec {
             }),
             changed: Condvar::new(),
         });
-        let reader = thread::Builder::new()
-            .name("pocketdock-process".to_owned())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || shared.follow(started)
-            })
-            .map_err(|error| Error::io("start a thread", error))?;
+        let reader = host::spawn("pocketdock-process", {
+            let shared = Arc::clone(&shared);
+            move || shared.follow(started)
+        })?;
         let reader = Mutex::new(Some(reader));
         Ok(Process {
             owner: Arc::new(Owner {

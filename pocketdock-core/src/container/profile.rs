@@ -2,6 +2,7 @@
 //!
 //! Each is a Dockerfile under `images/`, compiled in, so that a binary alone can build it.
 
+use crate::container::embed::embed;
 use crate::error::{Error, Result};
 
 /// A ready-made image.
@@ -24,7 +25,7 @@ pub struct ProfileInfo {
     pub description: &'static str,
     /// About how large its image is, in bytes.
     pub size_estimate: u64,
-    /// What it is built from.
+    /// What it is built from, without the comments of the file in the repository's `images/`.
     pub dockerfile: &'static str,
 }
 
@@ -37,7 +38,7 @@ const MINIMAL_PYTHON: ProfileInfo = ProfileInfo {
     network_default: false,
     description: "Python 3 with its standard library and pip, and busybox tools",
     size_estimate: 45_300_000,
-    dockerfile: include_str!("../../images/minimal-python/Dockerfile"),
+    dockerfile: embed!("../../images/minimal-python/Dockerfile"),
 };
 
 const PROFILES: &[ProfileInfo] = &[
@@ -48,7 +49,7 @@ const PROFILES: &[ProfileInfo] = &[
         network_default: false,
         description: "Node.js with npm, and busybox tools",
         size_estimate: 121_600_000,
-        dockerfile: include_str!("../../images/minimal-node/Dockerfile"),
+        dockerfile: embed!("../../images/minimal-node/Dockerfile"),
     },
     ProfileInfo {
         name: "minimal-bun",
@@ -56,7 +57,7 @@ const PROFILES: &[ProfileInfo] = &[
         network_default: false,
         description: "Bun for JavaScript and TypeScript, and busybox tools",
         size_estimate: 115_200_000,
-        dockerfile: include_str!("../../images/minimal-bun/Dockerfile"),
+        dockerfile: embed!("../../images/minimal-bun/Dockerfile"),
     },
     ProfileInfo {
         name: "dev",
@@ -64,7 +65,7 @@ const PROFILES: &[ProfileInfo] = &[
         network_default: true,
         description: "C, C++, Python with IPython, git and the tools of a terminal",
         size_estimate: 679_000_000,
-        dockerfile: include_str!("../../images/dev/Dockerfile"),
+        dockerfile: embed!("../../images/dev/Dockerfile"),
     },
     ProfileInfo {
         name: "agent",
@@ -72,7 +73,7 @@ const PROFILES: &[ProfileInfo] = &[
         network_default: false,
         description: "Python with pandas, NumPy, Requests and Beautiful Soup, bash and git",
         size_estimate: 395_000_000,
-        dockerfile: include_str!("../../images/agent/Dockerfile"),
+        dockerfile: embed!("../../images/agent/Dockerfile"),
     },
     ProfileInfo {
         name: "embedded",
@@ -80,7 +81,7 @@ const PROFILES: &[ProfileInfo] = &[
         network_default: true,
         description: "compilers for bare ARM and AVR, CMake, and tools to program boards",
         size_estimate: 1_072_000_000,
-        dockerfile: include_str!("../../images/embedded/Dockerfile"),
+        dockerfile: embed!("../../images/embedded/Dockerfile"),
     },
 ];
 
@@ -118,6 +119,8 @@ pub fn resolve_profile(name: &str) -> Result<&'static ProfileInfo> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn instructions(profile: &ProfileInfo) -> Vec<&str> {
@@ -175,9 +178,11 @@ mod tests {
     #[test]
     fn the_minimal_ones_share_their_steps() {
         let step = |profile: &ProfileInfo, heading: &str| {
-            let from = profile.dockerfile.find(heading).unwrap();
-            let text = profile.dockerfile[from..].split_once("\n\n").unwrap().0;
-            text.lines().skip(1).collect::<Vec<_>>()
+            let path = format!("images/{}/Dockerfile", profile.name); // From the package.
+            let file = fs::read_to_string(path).unwrap();
+            let from = file.find(heading).unwrap();
+            let text = file[from..].split_once("\n\n").unwrap().0;
+            text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
         };
         let headings = [
             "# The skeleton.",

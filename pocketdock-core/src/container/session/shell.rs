@@ -149,13 +149,10 @@ impl Shell {
             begun: Instant::now(),
             record: Mutex::default(),
         });
-        let reader = thread::Builder::new()
-            .name("pocketdock-shell".to_owned())
-            .spawn({
-                let link = Arc::clone(&link);
-                move || Reader::new(&link, streaming).run()
-            })
-            .map_err(|error| Error::io("start a thread", error))?;
+        let reader = host::spawn("pocketdock-shell", {
+            let link = Arc::clone(&link);
+            move || Reader::new(&link, streaming).run()
+        })?;
         let shell = Shell {
             link,
             reader_id: reader.thread().id(),
@@ -490,15 +487,11 @@ impl Helper {
     fn start(&mut self, link: &Arc<Link>, work: fn(&Link) -> Result<()>) -> Result<()> {
         self.join();
         let link = Arc::clone(link);
-        let thread = thread::Builder::new()
-            .name("pocketdock-shell".to_owned())
-            .spawn(move || {
-                if let Err(error) = work(&link) {
-                    link.fail(error);
-                }
-            })
-            .map_err(|error| Error::io("start a thread", error))?;
-        self.0 = Some(thread);
+        self.0 = Some(host::spawn("pocketdock-shell", move || {
+            if let Err(error) = work(&link) {
+                link.fail(error);
+            }
+        })?);
         Ok(())
     }
 
