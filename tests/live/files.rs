@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,8 +21,6 @@ struct Case {
     name: &'static str,
     sandbox: Container,
     home: &'static str,
-    /// Whether a directory that is closed to its owner is opened on the way in.
-    opens: bool,
     /// The directory of the host that is mounted there, if one is.
     _volume: Option<Scratch>,
 }
@@ -37,7 +34,6 @@ impl Case {
             name,
             sandbox: live.create(&options),
             home: "/vol",
-            opens: false,
             _volume: Some(volume),
         }
     }
@@ -49,12 +45,6 @@ fn running(live: &Live) -> Vec<Case> {
         name,
         home,
         sandbox: live.create(&options),
-        // On Podman root unpacks for the user.
-        opens: match name {
-            "a user with busybox" => !live.is_podman(),
-            "hardened user" => true,
-            _ => false,
-        },
         _volume: None,
     };
     let debian = || live.options().image(live.debian_image());
@@ -106,21 +96,18 @@ fn at_rest(live: &Live) -> Vec<Case> {
             name: "stopped",
             sandbox: stopped,
             home: "/root",
-            opens: false,
             _volume: None,
         },
         Case {
             name: "stopped, of a user",
             sandbox: of_user,
             home: "/home/sandbox",
-            opens: false,
             _volume: None,
         },
         Case {
             name: "without tar",
             sandbox: without_tar,
             home: "/root",
-            opens: false,
             _volume: None,
         },
         with_volume,
@@ -144,7 +131,6 @@ fn a_tree_of_every_kind_comes_back_as_it_was() {
             name,
             sandbox,
             home,
-            opens,
             ..
         } = case;
         println!("{name}");
@@ -152,12 +138,6 @@ fn a_tree_of_every_kind_comes_back_as_it_was() {
         assert_eq!(pushed.dropped, [], "{name}");
         let back = scratch.path().join(format!("back-{number}"));
         let pulled = sandbox.pull(&format!("{home}/planted"), &back).unwrap();
-        // The one mode that busybox does not set for whoever is not root.
-        let is_opened = fs::metadata(back.join("closed-dir")).unwrap().mode() & 0o777 == 0o755;
-        assert_eq!(is_opened, *opens, "{name}");
-        if is_opened {
-            tree::set_mode(&back.join("closed-dir"), 0o555);
-        }
         tree::assert_same(&back, &planted);
         assert_eq!(
             (pulled.entries, &pulled.dropped),

@@ -394,7 +394,7 @@ impl Container {
             && endpoint::can_name(&access, dest.as_str());
         if access.runs && !is_quick {
             let sent = put::put(self, &access, cargo, dest, meter);
-            let is_spent = matches!(cargo, Cargo::Spent);
+            let is_spent = matches!(cargo, Cargo::Spent(_));
             if is_spent || !needs_endpoint(&sent, &access, dest) {
                 return sent;
             }

@@ -32,6 +32,13 @@ pub(crate) struct Owner {
     pub(crate) gid: u64,
 }
 
+/// A directory that its owner has not all rights to, which not every tar can leave behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(crate) path: Vec<u8>,
+    pub(crate) mode: u32,
+}
+
 /// Why an archive could not be written.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -166,18 +173,19 @@ impl Source {
             };
             packer.add(name, &found)?;
         }
-        packer.finish()
+        packer.finish().map(|(report, _)| report)
     }
 }
 
 impl Source {
-    /// Writes the directories alone, which gives those that are there their modes and times.
+    /// Writes the directories alone, which gives those that are there their modes and times, and
+    /// tells which of them are closed, from the bottom up.
     pub(crate) fn pack_directories(
         &self,
         with_top: bool,
         owner: Owner,
         out: &mut dyn Write,
-    ) -> std::result::Result<CopyReport, Failure> {
+    ) -> std::result::Result<Vec<Closed>, Failure> {
         let mut nobody = |_: &Progress| ControlFlow::Continue(());
         let mut meter = Meter::new(None, &mut nobody);
         let mut packer = Packer::new(owner, out, &mut meter);
@@ -188,7 +196,7 @@ impl Source {
                 packer.add(&below(b".", &found.relative), &found)?;
             }
         }
-        packer.finish()
+        packer.finish().map(|(_, closed)| closed)
     }
 }
 
@@ -215,13 +223,14 @@ pub(crate) fn pack_bytes(
         .map_err(|error| failure(error, Path::new(OsStr::from_bytes(name))))
 }
 
-/// Writes an archive anew, everything in it the owner's. What leads out of it is refused.
+/// Writes an archive anew, everything in it the owner's, and tells which directories are closed,
+/// from the bottom up. What leads out of it is refused.
 pub(crate) fn repack(
     archive: &mut dyn Read,
     owner: Owner,
     out: &mut dyn Write,
     meter: &mut Meter<'_>,
-) -> std::result::Result<CopyReport, Failure> {
+) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
     let mut archive = io::BufReader::with_capacity(BUFFER_LEN, archive);
     let mut reader = Reader::new(&mut archive as &mut dyn Read);
     let mut packer = Packer::new(owner, out, meter);
@@ -297,6 +306,8 @@ struct Packer<'m, 'a, 'w> {
     meter: &'m mut Meter<'a>,
     /// The first name of each file that has several.
     names: HashMap<(u64, u64), Vec<u8>>,
+    /// The closed directories.
+    closed: Vec<Closed>,
     report: CopyReport,
 }
 
@@ -307,6 +318,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
             owner,
             meter,
             names: HashMap::new(),
+            closed: Vec::new(),
             report: CopyReport::default(),
         }
     }
@@ -416,14 +428,21 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
             meter: self.meter,
         };
         let written = self.writer.append(header, &mut data);
-        written.map_err(|error| failure(error, path))
+        written.map_err(|error| failure(error, path))?;
+        if header.kind == Kind::Directory && header.mode & 0o700 != 0o700 {
+            self.closed.push(Closed {
+                path: header.path.clone(),
+                mode: header.mode,
+            });
+        }
+        Ok(())
     }
 
-    fn finish(self) -> std::result::Result<CopyReport, Failure> {
+    fn finish(self) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
         self.meter.finish();
         let finished = self.writer.finish();
         finished.map_err(|error| failure(error, Path::new("")))?;
-        Ok(self.report)
+        Ok((self.report, self.closed))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::container::embed::embed;
 use crate::container::files::access::Access;
 use crate::container::files::endpoint;
 use crate::container::files::meter::Meter;
-use crate::container::files::pack::{self, Failure, Owner, Source};
+use crate::container::files::pack::{self, Closed, Failure, Owner, Source};
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::report::CopyReport;
 use crate::container::files::script::Script;
@@ -28,6 +28,7 @@ use crate::wire::digits;
 use crate::wire::time::Timestamp;
 
 const SCRIPT: &str = embed!("put.sh");
+const CLOSE: &str = embed!("close.sh");
 
 /// What a file is called in an archive for something new.
 const ENTRY: &[u8] = b"entry";
@@ -40,8 +41,8 @@ pub(crate) enum Cargo<'a> {
     Write(&'a [u8]),
     /// What an archive holds, into a directory.
     Unpack(&'a mut dyn Read),
-    /// Nothing any more: the archive has been read.
-    Spent,
+    /// Nothing any more: the archive has been read, in which these directories were closed.
+    Spent(Vec<Closed>),
 }
 
 impl Cargo<'_> {
@@ -49,7 +50,7 @@ impl Cargo<'_> {
         match self {
             Cargo::Copy(source) => source.is_dir,
             Cargo::Write(_) => false,
-            Cargo::Unpack(_) | Cargo::Spent => true,
+            Cargo::Unpack(_) | Cargo::Spent(_) => true,
         }
     }
 
@@ -57,7 +58,7 @@ impl Cargo<'_> {
     pub(crate) fn name(&self) -> &[u8] {
         match self {
             Cargo::Copy(source) => source.name(),
-            Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent => b"",
+            Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent(_) => b"",
         }
     }
 
@@ -85,10 +86,11 @@ impl Cargo<'_> {
             }
             Cargo::Unpack(archive) => {
                 let sent = pack::repack(*archive, owner, out, meter);
-                *self = Cargo::Spent;
-                sent
+                let (report, closed) = sent.inspect_err(|_| *self = Cargo::Spent(Vec::new()))?;
+                *self = Cargo::Spent(closed);
+                Ok(report)
             }
-            Cargo::Spent => Ok(CopyReport::default()),
+            Cargo::Spent(_) => Ok(CopyReport::default()),
         }
     }
 }
@@ -148,28 +150,54 @@ pub(crate) fn put(
         out.write_all(b"unpacked\n").map_err(Failure::Sink)?;
         Ok(report)
     })?;
-    match cargo {
-        Cargo::Copy(source) if is_dir && place.engines.is_none() && !place.sets_times_last => {
+    if place.engines.is_some() || place.is_done_by_tar {
+        return Ok(report);
+    }
+    let closed = match cargo {
+        Cargo::Copy(source) if is_dir => {
             // What was new is there by now, and would be taken for a directory to go into.
             let mut again = arguments;
             if place.is_named {
                 (again[0], again[2]) = ("into", ".");
             }
             let (mut script, merged) = start(&again)?;
+            let mut closed = Vec::new();
             exchange(&mut script, &doing, |out| {
-                source.pack_directories(place.is_new, merged.owner, out)
+                closed = source.pack_directories(place.is_new, merged.owner, out)?;
+                Ok(CopyReport::default())
             })?;
+            closed
         }
-        _ => {}
+        Cargo::Spent(closed) => std::mem::take(closed),
+        Cargo::Copy(_) | Cargo::Write(_) | Cargo::Unpack(_) => Vec::new(),
+    };
+    if !closed.is_empty() {
+        let dir = match place.is_named {
+            true => escaped(dest.as_str().as_bytes()),
+            false => format!("{}/{}", escaped(dest.as_str().as_bytes()), arguments[2]),
+        };
+        let user = access.script_user();
+        let mut script = Script::start(container, user, CLOSE, &[&dir], true)?;
+        exchange(&mut script, &doing, |out| close(&closed, out))?;
     }
     Ok(report)
+}
+
+/// Writes what `close.sh` reads.
+fn close(closed: &[Closed], out: &mut dyn io::Write) -> std::result::Result<CopyReport, Failure> {
+    let lines = closed
+        .iter()
+        .map(|Closed { path, mode }| format!("{mode:o} {}\n", escaped(path)));
+    let lines: String = lines.collect();
+    out.write_all(lines.as_bytes()).map_err(Failure::Sink)?;
+    Ok(CopyReport::default())
 }
 
 /// Whether the engine is to unpack it.
 fn is_for_engine(access: &Access, cargo: &Cargo<'_>) -> bool {
     match cargo {
         Cargo::Copy(source) => access.kind == EngineKind::Podman && source.has_large_files(),
-        Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent => false,
+        Cargo::Write(_) | Cargo::Unpack(_) | Cargo::Spent(_) => false,
     }
 }
 
@@ -181,9 +209,10 @@ struct Ready {
     is_new: bool,
     /// Whether what is new is called as the destination says.
     is_named: bool,
-    /// Whether `tar` gives directories their times when all is in them. That of busybox makes links
-    /// after that; GNU's knows.
-    sets_times_last: bool,
+    /// Whether `tar` gives directories their times when all is in them, and their modes whoever
+    /// runs it: GNU's. That of busybox makes links after that, and is silent about modes without
+    /// root.
+    is_done_by_tar: bool,
     /// Where the engine is to unpack, if not the script.
     engines: Option<String>,
 }
@@ -197,7 +226,7 @@ fn ready(words: &str) -> Result<Ready> {
             owner: Owner { uid, gid },
             is_new: matches!(mode, "new" | "named"),
             is_named: mode == "named",
-            sets_times_last: flavour == "gnu",
+            is_done_by_tar: flavour == "gnu",
             engines: words_left.next().map(str::to_owned),
         }),
         _ => Err(Error::io(
@@ -308,7 +337,7 @@ mod tests {
     #[test]
     fn the_words_of_a_script_that_is_ready() {
         let owner = Owner { uid: 1000, gid: 5 };
-        for (words, is_new, is_named, sets_times_last, engines) in [
+        for (words, is_new, is_named, is_done_by_tar, engines) in [
             ("ready 1000 5 new gnu", true, false, true, None),
             ("ready 1000 5 named other", true, true, false, None),
             (
@@ -323,7 +352,7 @@ mod tests {
                 owner,
                 is_new,
                 is_named,
-                sets_times_last,
+                is_done_by_tar,
                 engines: engines.map(str::to_owned),
             };
             assert_eq!(ready(words).unwrap(), want, "{words}");

@@ -596,8 +596,8 @@ impl State {
     ///
     /// One look may fall between two things that the shell does. When it waits for a command a
     /// second later, and nothing has come from it in between, it has given this one up. So it has
-    /// where something else may be writing, or the shell itself complains for ever, but is not seen
-    /// to run the command for [`BETWEEN_MAX`].
+    /// where something else keeps writing, if it is not seen to run the command for
+    /// [`BETWEEN_MAX`].
     pub(crate) fn note_look(&mut self, ticket: Ticket, seen: Seen) -> bool {
         let (pieces, held) = (self.pieces, self.held);
         let is_meant = |running: &&mut Running| running.ticket == ticket && !held;
