@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     },
     /// The library refused or failed.
     Core(Error),
+    /// The same, and what to do about it depends on what was asked.
+    Hinted(Error, String),
     /// Our own stdin, stdout or stderr failed.
     Stdio(io::Error),
     /// A signal ended us before the work was done.
@@ -110,7 +112,7 @@ impl Failure {
     fn code(&self) -> &'static str {
         match self {
             Self::Usage { .. } => "usage",
-            Self::Core(error) => error.code(),
+            Self::Core(error) | Self::Hinted(error, _) => error.code(),
             Self::Stdio(_) => "io",
             Self::Interrupted(_) => "interrupted",
             Self::CutShort { cause, .. } => cause.code(),
@@ -122,7 +124,7 @@ impl Failure {
 fn message(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Usage { message, .. } => Some(message.clone()),
-        Failure::Core(error) => Some(error.to_string()),
+        Failure::Core(error) | Failure::Hinted(error, _) => Some(error.to_string()),
         Failure::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
         Failure::Stdio(error) => Some(format!("cannot read stdin or write stdout: {error}")),
         Failure::Interrupted(signal) => Some(format!("ended by {}", signal.name())),
@@ -134,6 +136,7 @@ fn hint(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Usage { hint, .. } => hint.clone(),
         Failure::Core(error) => hint_for(error),
+        Failure::Hinted(_, hint) => Some(hint.clone()),
         Failure::Stdio(_) | Failure::Interrupted(_) => None,
         Failure::CutShort { cause, .. } => hint(cause),
     }

@@ -15,6 +15,7 @@ use crate::args::{Args, Grammar, Tail, lex, text};
 use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, NAMES_ELSEWHERE, Opt};
 use crate::completions::{self, Shell};
 use crate::failure::{Failure, usage};
+use crate::help::usage_line;
 use crate::output::{ColorChoice, color_choice, visible};
 
 /// What the command line asks for.
@@ -90,10 +91,18 @@ fn asks_for_json(words: &[OsString]) -> bool {
     ours.any(|word| word == "--json")
 }
 
-/// Names the help that would have told.
+/// Names the help that would have told; what lacks a word is shown where that belongs.
 pub(crate) fn with_help_hint(failure: Failure, command: Option<&Command>) -> Failure {
+    let lacks =
+        matches!(&failure, Failure::Usage { message, .. } if message.starts_with("missing "));
     failure.or_hint(|| match command {
-        Some(command) => format!("'pocketdock {} --help' shows its usage", command.name),
+        Some(command) => {
+            let help = format!("'pocketdock {} --help'", command.name);
+            match command.forms {
+                [form] if lacks => format!("'{}'; {help} tells more", usage_line(command, form)),
+                _ => format!("{help} shows its usage"),
+            }
+        }
         None => "'pocketdock --help' lists the commands".to_owned(),
     })
 }

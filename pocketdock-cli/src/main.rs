@@ -172,7 +172,7 @@ fn exit_code(failure: &Failure, failed: u8) -> u8 {
         | Failure::Core(Error::InvalidArgument { .. } | Error::UnknownProfile { .. }) => 2,
         Failure::Core(Error::CommandNotExecutable { .. }) if failed == RUN_FAILED => 126,
         Failure::Core(Error::CommandNotFound { .. }) if failed == RUN_FAILED => 127,
-        Failure::Core(_) => failed,
+        Failure::Core(_) | Failure::Hinted(..) => failed,
         Failure::Stdio(error) if output::is_closed_pipe(error) => 0,
         Failure::Stdio(_) => failed,
         Failure::Interrupted(signal) => signal.exit_code(),

@@ -1,5 +1,6 @@
 //! `push`, `pull`: files into a sandbox and out of it.
 
+use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -28,7 +29,8 @@ const STREAM: &str = "-";
 pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let container = args.positional("CONTAINER")?;
     let source = args.word("SRC")?;
-    let dest = args.positional("DEST")?;
+    let dest = args.positional("DEST");
+    let dest = dest.map_err(|missing| two_words(missing, &source))?;
     args.finish()?;
     checked_reference(&container)?;
     if source == STREAM && io::stdin().is_terminal() {
@@ -42,6 +44,15 @@ pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
             true => sandbox.push_archive(&mut io::stdin(), &dest, on_progress),
             false => sandbox.push_with(Path::new(&source), &dest, on_progress),
         }
+    });
+    let pushed = pushed.map_err(|failure| match failure {
+        Failure::Core(error @ Error::PathNotFound { .. }) if is_about(&error, &source) => {
+            Failure::Hinted(
+                error,
+                "it is looked for here, not in the sandbox".to_owned(),
+            )
+        }
+        failure => in_sandbox(failure, &container),
     })?;
     print_report(&pushed, "pushed", console)
 }
@@ -50,7 +61,8 @@ pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
 pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let container = args.positional("CONTAINER")?;
     let source = args.positional("SRC")?;
-    let dest = args.word("DEST")?;
+    let dest = args.word("DEST");
+    let dest = dest.map_err(|missing| two_words(missing, container.as_ref()))?;
     args.finish()?;
     checked_reference(&container)?;
     if dest == STREAM {
@@ -61,8 +73,42 @@ pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let sandbox = connect(console)?.open(&container)?;
     let pulled = watched(console, "pulling", &interrupts, |on_progress| {
         sandbox.pull_with(&source, Path::new(&dest), on_progress)
+    });
+    let pulled = pulled.map_err(|failure| match failure {
+        Failure::Core(error) if is_about(&error, source.as_ref()) => {
+            in_sandbox(Failure::Core(error), &container)
+        }
+        failure => failure,
     })?;
     print_report(&pulled, "pulled", console)
+}
+
+/// Whether a path that is not there is this one.
+fn is_about(error: &Error, path: &OsStr) -> bool {
+    matches!(error, Error::PathNotFound { path: missing } if missing == path)
+}
+
+/// Says of a path that is not there that it is one in the sandbox.
+fn in_sandbox(failure: Failure, container: &str) -> Failure {
+    match failure {
+        Failure::Core(error @ Error::PathNotFound { .. }) => {
+            let hint = format!("it is looked for in the sandbox: 'pocketdock run {container} ls'");
+            Failure::Hinted(error, hint)
+        }
+        failure => failure,
+    }
+}
+
+/// For those who know `docker cp`, which joins the two.
+fn two_words(missing: Failure, joined: &OsStr) -> Failure {
+    match joined.to_string_lossy().contains(":/") {
+        true => missing.or_hint(|| {
+            "a sandbox and a path in it are two words: 'pocketdock push box SRC /tmp', \
+             'pocketdock pull box /tmp/file DEST'"
+                .to_owned()
+        }),
+        false => missing,
+    }
 }
 
 /// An archive on stdout has no room for words of ours, and nobody reads one on a terminal.

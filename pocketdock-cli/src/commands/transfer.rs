@@ -80,7 +80,16 @@ fn wanted_images(args: &mut Args) -> Result<Vec<String>, Failure> {
     let profiles = args.texts("--profile")?;
     let images = args.all_parsed("--image", |name| checked_image(name).map(str::to_owned))?;
     match (all, profiles.is_empty(), images.is_empty()) {
-        (false, true, true) => Err(usage("missing '--all', '--profile' or '--image'")),
+        (false, true, true) => {
+            let missing = usage("missing '--all', '--profile' or '--image'");
+            Err(match args.words().first() {
+                Some(word) => missing.or_hint(|| {
+                    let name = visible(&word.to_string_lossy());
+                    format!("'--image {name}' for an image, '--profile {name}' for a profile")
+                }),
+                None => missing,
+            })
+        }
         (true, true, true) => {
             let tags = list_profiles().iter().map(|profile| profile.image_tag);
             Ok(tags.map(str::to_owned).collect())
