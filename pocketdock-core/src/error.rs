@@ -299,11 +299,15 @@ impl Error {
         self
     }
 
-    /// A failed system call; `doing` follows "cannot".
+    /// A failed system call; `doing` follows "cannot". An error of ours that has come through a
+    /// reader is itself again.
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
-        Error::Io {
-            doing: doing.into(),
-            source,
+        match source.downcast() {
+            Ok(own) => own,
+            Err(source) => Error::Io {
+                doing: doing.into(),
+                source,
+            },
         }
     }
 

@@ -93,6 +93,15 @@ impl Reply {
         }
     }
 
+    /// All that it says, if that is all that it does.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let bytes = self.steps.into_iter().map(|step| match step {
+            Step::Send(bytes) => bytes,
+            Step::Wait(_) | Step::Talk(_) => panic!("not bytes alone"),
+        });
+        bytes.collect::<Vec<_>>().concat()
+    }
+
     /// A head with a Content-Length, and a body.
     pub fn sized(status: u16, content_type: &str, body: &[u8]) -> Self {
         let len = body.len();

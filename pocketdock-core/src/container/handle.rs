@@ -119,7 +119,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         if self.guarded.load(Ordering::Acquire) {
-            let client = self.engine.client().clone().with_timeout(DROP_TIMEOUT);
+            let client = self.engine.client().at_most(DROP_TIMEOUT);
             // What cannot be removed now carries its owner's label and is found later.
             let _removed = remove(&client, &self.id);
         }
@@ -212,9 +212,7 @@ impl Engine {
         if !unheard {
             return;
         }
-        let client = self.client().clone();
-        let patience = client.timeout().min(DROP_TIMEOUT);
-        let client = client.with_timeout(patience);
+        let client = self.client().at_most(DROP_TIMEOUT);
         let Ok(found) = containers::inspect(&client, &plan.name) else {
             return;
         };

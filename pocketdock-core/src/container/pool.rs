@@ -297,7 +297,7 @@ fn is_alive(container: &Container, deadline: Deadline) -> Result<bool> {
 
 /// Removes a sandbox, whoever else has a handle to it.
 fn remove(container: &Container) -> Result<()> {
-    let client = container.client().clone().with_timeout(REMOVE_TIMEOUT);
+    let client = container.client().at_most(REMOVE_TIMEOUT);
     handle::remove(&client, container.container_id())?;
     // It is gone; its guard has nothing left to do.
     container.leave();

@@ -29,7 +29,7 @@ impl AskPatience {
 
     /// A client that waits so long, and no longer than it would.
     pub(crate) fn client(self, client: &Client) -> Client {
-        client.clone().with_timeout(client.timeout().min(self.0))
+        client.at_most(self.0)
     }
 
     /// What an answer means for the next one.

@@ -333,6 +333,11 @@ impl Client {
         self
     }
 
+    /// A client that waits no longer than this, nor than this one does.
+    pub(crate) fn at_most(&self, timeout: Duration) -> Self {
+        self.clone().with_timeout(self.timeout.min(timeout))
+    }
+
     /// The same client with another patience for what takes long on images.
     ///
     /// ```

@@ -17,8 +17,8 @@ use crate::container::files::report::CopyReport;
 use crate::container::handle::Container;
 use crate::engine::EngineKind;
 use crate::engine::archive;
-use crate::engine::client::Connection;
-use crate::engine::exchange::{Body as ReplyBody, RequestBody};
+use crate::engine::client::Streaming;
+use crate::engine::exchange::RequestBody;
 use crate::error::{Error, Result};
 use crate::wire::digits;
 use crate::wire::tar::header::{Header, Kind};
@@ -429,8 +429,19 @@ pub(crate) fn names(
 
 fn get(container: &Container, path: &str) -> Result<Body> {
     let streaming = archive::get(container.client(), container.container_id(), path)?;
-    let buffered = BufReader::with_capacity(BUFFER_LEN, streaming.body);
+    let buffered = BufReader::with_capacity(BUFFER_LEN, Archive(streaming));
     Ok(Body::Streaming(Box::new(buffered)))
+}
+
+/// An archive from the engine, whose failures say what has become of the connection.
+#[derive(Debug)]
+pub(crate) struct Archive(Streaming);
+
+impl Read for Archive {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.body.read(buffer);
+        read.map_err(|error| io::Error::other(self.0.failure(&error)))
+    }
 }
 
 /// The entries of an archive. One reader for all kinds of them keeps the program small.
@@ -441,7 +452,7 @@ fn reader(archive: &mut dyn Read) -> Reader<&mut dyn Read> {
 /// What an archive is read from.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Streaming(Box<BufReader<ReplyBody<Connection>>>),
+    Streaming(Box<BufReader<Archive>>),
     Link(io::Cursor<Vec<u8>>),
 }
 

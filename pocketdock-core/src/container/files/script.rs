@@ -227,8 +227,7 @@ impl Script {
     pub(crate) fn kill(&mut self) {
         self.is_done = true;
         self.streaming.body.connection().shut_down();
-        let patience = self.patience.min(CLEANUP_TIMEOUT);
-        self.target.client = self.target.client.clone().with_timeout(patience);
+        self.target.client = self.target.client.at_most(CLEANUP_TIMEOUT);
         // Best effort: it has lost its reader and goes with its sandbox at the latest.
         let _gone = self.target.kill(Signal::KILL, Scope::Tree);
     }

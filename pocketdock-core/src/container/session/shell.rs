@@ -424,7 +424,7 @@ impl Link {
     /// Kills the shell and everything that came from it.
     pub(crate) fn kill(&self, timeout: Duration) -> Result<()> {
         let mut target = self.target.clone();
-        target.client = target.client.with_timeout(timeout);
+        target.client = target.client.at_most(timeout);
         target.kill(Signal::KILL, Scope::Tree)
     }
 
@@ -436,9 +436,7 @@ impl Link {
     }
 
     fn client(&self) -> Client {
-        let client = self.target.client.clone();
-        let patience = client.timeout().min(ASK_TIMEOUT);
-        client.with_timeout(patience)
+        self.target.client.at_most(ASK_TIMEOUT)
     }
 
     /// The error for a container that does not run, the shell with it.
