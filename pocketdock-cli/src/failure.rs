@@ -29,7 +29,7 @@ pub(crate) enum Failure {
     /// The library refused or failed.
     Core(Error),
     /// The same, and what to do about it depends on what was asked.
-    Hinted(Error, String),
+    Hinted(Error, &'static str),
     /// Our own stdin, stdout or stderr failed.
     Stdio(io::Error),
     /// A signal ended us before the work was done.
@@ -136,7 +136,7 @@ fn hint(failure: &Failure) -> Option<String> {
     match failure {
         Failure::Usage { hint, .. } => hint.clone(),
         Failure::Core(error) => hint_for(error),
-        Failure::Hinted(_, hint) => Some(hint.clone()),
+        Failure::Hinted(_, hint) => Some((*hint).to_owned()),
         Failure::Stdio(_) | Failure::Interrupted(_) => None,
         Failure::CutShort { cause, .. } => hint(cause),
     }

@@ -45,15 +45,7 @@ pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
             false => sandbox.push_with(Path::new(&source), &dest, on_progress),
         }
     });
-    let pushed = pushed.map_err(|failure| match failure {
-        Failure::Core(error @ Error::PathNotFound { .. }) if is_about(&error, &source) => {
-            Failure::Hinted(
-                error,
-                "it is looked for here, not in the sandbox".to_owned(),
-            )
-        }
-        failure => in_sandbox(failure, &container),
-    })?;
+    let pushed = pushed.map_err(|failure| place(failure, &source, true))?;
     print_report(&pushed, "pushed", console)
 }
 
@@ -74,25 +66,19 @@ pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let pulled = watched(console, "pulling", &interrupts, |on_progress| {
         sandbox.pull_with(&source, Path::new(&dest), on_progress)
     });
-    let pulled = pulled.map_err(|failure| match failure {
-        Failure::Core(error) if is_about(&error, source.as_ref()) => {
-            in_sandbox(Failure::Core(error), &container)
-        }
-        failure => failure,
-    })?;
+    let pulled = pulled.map_err(|failure| place(failure, source.as_ref(), false))?;
     print_report(&pulled, "pulled", console)
 }
 
-/// Whether a path that is not there is this one.
-fn is_about(error: &Error, path: &OsStr) -> bool {
-    matches!(error, Error::PathNotFound { path: missing } if missing == path)
-}
-
-/// Says of a path that is not there that it is one in the sandbox.
-fn in_sandbox(failure: Failure, container: &str) -> Failure {
+/// Says of a path that is not there where it is missing.
+fn place(failure: Failure, source: &OsStr, source_is_here: bool) -> Failure {
     match failure {
         Failure::Core(error @ Error::PathNotFound { .. }) => {
-            let hint = format!("it is looked for in the sandbox: 'pocketdock run {container} ls'");
+            let is_source = matches!(&error, Error::PathNotFound { path } if path == source);
+            let hint = match is_source == source_is_here {
+                true => "it is looked for here, not in the sandbox",
+                false => "it is looked for in the sandbox, not here",
+            };
             Failure::Hinted(error, hint)
         }
         failure => failure,
@@ -101,7 +87,7 @@ fn in_sandbox(failure: Failure, container: &str) -> Failure {
 
 /// For those who know `docker cp`, which joins the two.
 fn two_words(missing: Failure, joined: &OsStr) -> Failure {
-    match joined.to_string_lossy().contains(":/") {
+    match joined.as_encoded_bytes().windows(2).any(|two| two == b":/") {
         true => missing.or_hint(|| {
             "a sandbox and a path in it are two words: 'pocketdock push box SRC /tmp', \
              'pocketdock pull box /tmp/file DEST'"

@@ -136,8 +136,7 @@ impl Instance {
 
     /// Every instance in a place, by name.
     pub(crate) fn all_within(place: &Place) -> Result<Vec<Self>> {
-        let mut names = private::names_in(&place.instances)?;
-        names.sort_unstable();
+        let names = private::names_in(&place.instances)?;
         let all = names
             .iter()
             .filter_map(|name| Self::within(place, name).ok());

@@ -220,12 +220,8 @@ pub(crate) fn unfinished(logs: &Path) -> Result<Vec<HistoryEntry>> {
 
 /// The names of the logs in a directory, oldest first.
 pub(crate) fn logs_in(dir: &Path) -> Result<Vec<String>> {
-    let names = private::names_in(dir)?;
-    let mut logs: Vec<_> = names
-        .into_iter()
-        .filter(|name| name.ends_with(".log"))
-        .collect();
-    logs.sort_unstable_by(|a, b| time_of(a).cmp(&time_of(b)));
+    let mut logs = private::names_ordered(dir, |a, b| time_of(a).cmp(&time_of(b)))?;
+    logs.retain(|name| name.ends_with(".log"));
     Ok(logs)
 }
 

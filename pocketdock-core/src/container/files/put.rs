@@ -127,26 +127,20 @@ pub(crate) fn put(
             "stdin"
         },
     ];
-    let doing = format!("write '{}' in the sandbox", dest.as_str());
-    let start = |arguments: &[&str]| {
-        let user = access.script_user();
-        let mut script = Script::start(container, user, SCRIPT, arguments, true)?;
-        let ready = ready(&script.hear()?)?;
-        // A write that takes this long is waited for in vain.
-        let _unsupported = script
-            .input()
-            .set_write_timeout(Some(container.client().timeout()));
-        Ok::<_, Error>((script, ready))
+    let courier = Courier {
+        container,
+        access,
+        doing: format!("write '{}' in the sandbox", dest.as_str()),
     };
-    let (mut script, place) = start(&arguments)?;
+    let (mut script, place) = courier.start(&arguments)?;
     let name: &[u8] = if is_dir { b"." } else { ENTRY };
-    let report = exchange(&mut script, &doing, |out| {
+    let report = exchange(&mut script, &courier.doing, &mut |out| {
         let mut pack =
             |out: &mut dyn io::Write| cargo.pack(name, place.is_new, place.owner, out, meter);
         let Some(path) = &place.engines else {
             return pack(out);
         };
-        let report = endpoint::send(container, path, &doing, pack)?;
+        let report = endpoint::send(container, path, &courier.doing, pack)?;
         out.write_all(b"unpacked\n").map_err(Failure::Sink)?;
         Ok(report)
     })?;
@@ -160,37 +154,70 @@ pub(crate) fn put(
             if place.is_named {
                 (again[0], again[2]) = ("into", ".");
             }
-            let (mut script, merged) = start(&again)?;
-            let mut closed = Vec::new();
-            exchange(&mut script, &doing, |out| {
-                closed = source.pack_directories(place.is_new, merged.owner, out)?;
-                Ok(CopyReport::default())
-            })?;
-            closed
+            courier.send_directories(&again, source, place.is_new)?
         }
         Cargo::Spent(closed) => std::mem::take(closed),
         Cargo::Copy(_) | Cargo::Write(_) | Cargo::Unpack(_) => Vec::new(),
     };
     if !closed.is_empty() {
-        let dir = match place.is_named {
-            true => escaped(dest.as_str().as_bytes()),
-            false => format!("{}/{}", escaped(dest.as_str().as_bytes()), arguments[2]),
-        };
-        let user = access.script_user();
-        let mut script = Script::start(container, user, CLOSE, &[&dir], true)?;
-        exchange(&mut script, &doing, |out| close(&closed, out))?;
+        let mut dir = escaped(dest.as_str().as_bytes());
+        if !place.is_named {
+            dir = [&dir, "/", arguments[2]].concat();
+        }
+        courier.close(&closed, &dir)?;
     }
     Ok(report)
 }
 
-/// Writes what `close.sh` reads.
-fn close(closed: &[Closed], out: &mut dyn io::Write) -> std::result::Result<CopyReport, Failure> {
-    let lines = closed
-        .iter()
-        .map(|Closed { path, mode }| format!("{mode:o} {}\n", escaped(path)));
-    let lines: String = lines.collect();
-    out.write_all(lines.as_bytes()).map_err(Failure::Sink)?;
-    Ok(CopyReport::default())
+/// Who talks with the scripts of one copy.
+struct Courier<'a> {
+    container: &'a Container,
+    access: &'a Access,
+    doing: String,
+}
+
+impl Courier<'_> {
+    fn start(&self, arguments: &[&str]) -> Result<(Script, Ready)> {
+        let user = self.access.script_user();
+        let mut script = Script::start(self.container, user, SCRIPT, arguments, true)?;
+        let ready = ready(&script.hear()?)?;
+        // A write that takes this long is waited for in vain.
+        let _unsupported = script
+            .input()
+            .set_write_timeout(Some(self.container.client().timeout()));
+        Ok((script, ready))
+    }
+
+    /// Sends the directories once more, for their modes and times; those that are closed.
+    fn send_directories(
+        &self,
+        arguments: &[&str],
+        source: &Source,
+        with_top: bool,
+    ) -> Result<Vec<Closed>> {
+        let (mut script, merged) = self.start(arguments)?;
+        let mut closed = Vec::new();
+        exchange(&mut script, &self.doing, &mut |out| {
+            closed = source.pack_directories(with_top, merged.owner, out)?;
+            Ok(CopyReport::default())
+        })?;
+        Ok(closed)
+    }
+
+    /// Closes directories in `dir`, which is escaped.
+    fn close(&self, closed: &[Closed], dir: &str) -> Result<()> {
+        let mut lines = String::new();
+        for Closed { path, mode } in closed {
+            lines += &format!("{mode:o} {}\n", escaped(path));
+        }
+        let user = self.access.script_user();
+        let mut script = Script::start(self.container, user, CLOSE, &[dir], true)?;
+        exchange(&mut script, &self.doing, &mut |out| {
+            out.write_all(lines.as_bytes()).map_err(Failure::Sink)?;
+            Ok(CopyReport::default())
+        })?;
+        Ok(())
+    }
 }
 
 /// Whether the engine is to unpack it.
@@ -240,7 +267,7 @@ fn ready(words: &str) -> Result<Ready> {
 fn exchange(
     script: &mut Script,
     doing: &str,
-    write: impl FnOnce(&mut dyn io::Write) -> std::result::Result<CopyReport, Failure>,
+    write: &mut dyn FnMut(&mut dyn io::Write) -> std::result::Result<CopyReport, Failure>,
 ) -> Result<CopyReport> {
     let is_sent = AtomicBool::new(false);
     let input = script.input();
