@@ -111,6 +111,26 @@ fn a_code_that_the_engine_never_learned_is_that_of_the_sandbox_which_stopped() {
 }
 
 #[test]
+fn a_terminal_that_is_silent_after_its_commands_end_has_ended() {
+    let fake = model(|kind, _| match kind {
+        Kind::ExecStart => Some(Reply::hijacked(101).then("$ exit\r\n").hang()),
+        Kind::Other => Some(Reply::empty(200)), // The terminal's size.
+        _ => None,
+    });
+    let size = TerminalSize {
+        rows: 24,
+        columns: 80,
+    };
+    let mut terminal = opened(&fake).exec("x").terminal(size).unwrap();
+    let read = move || {
+        assert_eq!(terminal.read(&mut [0; 64]).unwrap(), 8);
+        assert_eq!(terminal.read(&mut [0; 64]).unwrap(), 0);
+        terminal.result().unwrap().exit_code
+    };
+    assert_eq!(within(PATIENCE, read), 3);
+}
+
+#[test]
 fn output_cut_inside_a_frame_is_an_error_that_carries_it() {
     let cut = Reply::hijacked(101)
         .frame(1, b"first")

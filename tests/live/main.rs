@@ -38,6 +38,7 @@ mod ends;
 mod engine_loss;
 mod engine_trouble;
 mod examples;
+mod faults;
 mod files;
 mod hostile;
 mod images;

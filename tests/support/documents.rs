@@ -62,6 +62,8 @@ pub(crate) const BY_HAND: &[(&str, &str, &str)] = &[
     ("docs/testing.md",     "POCKETDOCK_FUZZ_RUNS",           "takes an hour"),
     ("docs/testing.md",     "ENGINES_DATA_SIZE",              "tests/run.sh --long does it"),
     ("docs/testing.md",     "POCKETDOCK_TEST_ENGINE_DIR",     "tests/run.sh --long does it"),
+    ("docs/testing.md",     "POCKETDOCK_TEST_FAULTS",         "tests/run.sh --long does it"),
+    ("docs/testing.md",     "POCKETDOCK_TEST_ALONE",          "runs another suite beside this one"),
     ("docs/testing.md",     "python3 tests/fixtures",         "writes fixtures anew"),
     ("docs/testing.md",     "/usr/bin/python3 tests/yaml",    "tests/run.sh does it"),
 ];

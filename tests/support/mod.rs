@@ -25,6 +25,7 @@ pub mod fake_engine;
 pub mod fault;
 pub mod process;
 pub mod recorded;
+pub mod relay;
 pub mod request;
 pub mod rng;
 pub mod scratch;

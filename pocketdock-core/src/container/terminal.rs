@@ -23,6 +23,7 @@ use crate::container::launch;
 use crate::container::result::{End, ExecResult};
 use crate::container::target::Target;
 use crate::engine::client::Streaming;
+use crate::engine::deadline::Deadline;
 use crate::engine::types::ExecState;
 use crate::engine::{EngineKind, containers, exec};
 use crate::error::{Error, Result};
@@ -37,6 +38,12 @@ const RESIZE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long an engine may go on saying that a command runs whose terminal is closed.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a terminal may be silent before the engine is asked whether its command has ended, how
+/// long its last output may then take, and how often the engine may leave that question open.
+const SILENCE: Duration = Duration::from_secs(5);
+const LAST_OUTPUT_WAIT: Duration = Duration::from_secs(1);
+const UNANSWERED_MAX: u32 = 3;
 
 /// How much of the output is kept to tell a failed launch by.
 const LAUNCH_TEXT_MAX: usize = 4096;
@@ -162,14 +169,35 @@ impl Terminal {
     ///
     /// # Errors
     ///
-    /// [`Error::SocketCommunication`] if the engine goes away; [`Error::CommandNotFound`] and
-    /// [`Error::CommandNotExecutable`] if the command could not be started.
+    /// [`Error::SocketCommunication`] if the engine goes away, [`Error::Timeout`] if it is there and
+    /// says nothing any more; [`Error::CommandNotFound`] and [`Error::CommandNotExecutable`] if the
+    /// command could not be started.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let mut wait = SILENCE;
+        let mut unanswered = 0;
         let n = loop {
+            let deadline = Deadline::after(wait);
+            self.streaming.body.connection_mut().set_deadline(deadline);
             match self.streaming.body.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break 0,
-                Err(error) => return Err(self.streaming.failure(&error)),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::ConnectionReset => break 0,
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                        // Nothing has come since the engine said that this is the end.
+                        if wait == LAST_OUTPUT_WAIT {
+                            break 0;
+                        }
+                        match self.has_ended() {
+                            Ok(true) => wait = LAST_OUTPUT_WAIT,
+                            Ok(false) => unanswered = 0,
+                            Err(Error::Timeout { .. }) if unanswered < UNANSWERED_MAX => {
+                                unanswered += 1;
+                            }
+                            Err(error) => return Err(error),
+                        }
+                    }
+                    _ => return Err(self.streaming.failure(&error)),
+                },
                 Ok(n) => break n,
             }
         };
@@ -183,6 +211,14 @@ impl Terminal {
             self.check_launch()?;
         }
         Ok(n)
+    }
+
+    fn has_ended(&self) -> Result<bool> {
+        let Target {
+            client, exec_id, ..
+        } = &self.handle.target;
+        let state = exec::inspect(client, exec_id)?;
+        Ok(state.is_none_or(|state| !state.running))
     }
 
     fn check_launch(&mut self) -> Result<()> {
