@@ -1,4 +1,4 @@
-//! The abort ladder over a whole life: create a sandbox, run a command in it, let it go.
+//! The ladder over a whole life: create a sandbox, run a command in it, let it go.
 //!
 //! One reply of the life stops after each of its bytes. Whatever happens, the call ends in time
 //! with a named error, the sandbox is removed if the engine said that it made one, and a result

@@ -169,9 +169,9 @@ impl Terminal {
     ///
     /// # Errors
     ///
-    /// [`Error::SocketCommunication`] if the engine goes away, [`Error::Timeout`] if it is there and
-    /// says nothing any more; [`Error::CommandNotFound`] and [`Error::CommandNotExecutable`] if the
-    /// command could not be started.
+    /// [`Error::SocketCommunication`] if the engine goes away, [`Error::Timeout`] if it is there
+    /// and says nothing any more; [`Error::CommandNotFound`] and [`Error::CommandNotExecutable`] if
+    /// the command could not be started.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut wait = SILENCE;
         let mut unanswered = 0;
