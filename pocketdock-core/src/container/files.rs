@@ -392,7 +392,12 @@ impl Container {
         let is_quick = access.kind == EngineKind::Podman
             && matches!(cargo, Cargo::Write(_))
             && endpoint::can_name(&access, dest.as_str());
-        if access.runs && !is_quick {
+        if access.runs && is_quick {
+            if let Some(report) = endpoint::write_new(self, &access, cargo, dest, meter)? {
+                return Ok(report);
+            }
+        }
+        if access.runs {
             let sent = put::put(self, &access, cargo, dest, meter);
             let is_spent = matches!(cargo, Cargo::Spent(_));
             if is_spent || !needs_endpoint(&sent, &access, dest) {

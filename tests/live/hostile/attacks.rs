@@ -70,7 +70,7 @@ const OF_ROOT: [Attack; 5] = [
 ];
 
 /// What Podman's own list of system calls lets everybody do, and Docker's does not.
-const PODMAN_ALLOWS: [&str; 2] = ["new namespaces", "user namespace"];
+const PODMAN_ALLOWS: [&str; 3] = ["new namespaces", "user namespace", "keyring"];
 
 fn is_allowed(live: &Live, name: &str) -> bool {
     live.is_podman() && PODMAN_ALLOWS.contains(&name)

@@ -14,6 +14,7 @@ const FILL: &str = "head -c 100000000 /dev/zero >/small/filler 2>/dev/null; true
 fn full(live: &Live) -> Container {
     let small: Tmpfs = "/small:size=1m".parse().unwrap();
     let sandbox = live.create(&live.options().tmpfs(small));
+    sandbox.write_file("/small/old", "old").unwrap();
     assert!(sandbox.run(FILL).unwrap().ok());
     sandbox
 }
@@ -37,14 +38,17 @@ fn what_does_not_fit_is_an_error_and_leaves_nothing() {
     scratch.write("dir/one", &[b'x'; 200_000]);
     let error = sandbox.write_file("/small/new", vec![b'x'; 200_000]);
     assert_no_room("write", &error.unwrap_err());
+    let error = sandbox.write_file("/small/old", vec![b'x'; 200_000]);
+    assert_no_room("write over a file", &error.unwrap_err());
     let error = sandbox.push(&file, "/small/new").unwrap_err();
     assert_no_room("push", &error);
     let error = sandbox.push(&scratch.join("dir"), "/small/").unwrap_err();
     assert_no_room("push of a directory", &error);
-    assert_eq!(names(&sandbox), ["filler"], "nothing half-written");
+    assert_eq!(names(&sandbox), ["filler", "old"], "nothing half-written");
+    assert_eq!(sandbox.read_file("/small/old").unwrap(), b"old");
 
     let pulled = sandbox.pull("/small/filler", &scratch.join("out"));
-    assert_eq!(pulled.unwrap().bytes, 1024 * 1024);
+    assert_eq!(pulled.unwrap().bytes, 1020 * 1024); // All but the page of the other file.
     assert!(sandbox.run("rm /small/filler").unwrap().ok());
     sandbox.push(&file, "/small/new").unwrap();
     assert_eq!(sandbox.read_file("/small/new").unwrap().len(), 200_000);
