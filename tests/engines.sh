@@ -183,12 +183,22 @@ start_engines() { # DIR [ENGINE...]
     done
 }
 
+# Docker takes a process that was killed and that nobody has collected yet for one that lives.
+forget_dead() { # PIDFILE
+    local pid state=
+    pid=$(cat "$1" 2>/dev/null) || return 0
+    state=$(ps -o stat= -p "$pid") || true
+    case $state in '' | Z*) rm -f "$1" ;; esac
+}
+
 restart_engine() { # DIR ENGINE
     local dir
     dir=$(realpath "$1")
     case $2 in
         docker)
             docker_rules -D "$(cat "$dir/network")" 2>/dev/null || true
+            forget_dead "$dir/docker/dockerd.pid"
+            forget_dead "$dir/docker/exec/containerd/containerd.pid"
             start_docker "$dir"
             ;;
         *)

@@ -7,7 +7,6 @@
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
-use std::time::Duration;
 
 use crate::container::files::access::Access;
 use crate::container::files::meter::Meter;
@@ -16,12 +15,10 @@ use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::put::Cargo;
 use crate::container::files::report::CopyReport;
 use crate::container::handle::Container;
-use crate::container::helper;
 use crate::engine::EngineKind;
 use crate::engine::archive;
 use crate::engine::client::Streaming;
 use crate::engine::exchange::RequestBody;
-use crate::engine::exec::ExecConfig;
 use crate::error::{Error, Result};
 use crate::wire::digits;
 use crate::wire::tar::header::{Header, Kind};
@@ -36,9 +33,6 @@ const LINKS_MAX: usize = 40;
 
 /// The longest file of users or groups that is read.
 const ACCOUNTS_LEN_MAX: u64 = 1024 * 1024;
-
-/// How long it may take to remove what could not be written.
-const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How both engines end their words about a full disk.
 const NO_SPACE: &str = "no space left on device";
@@ -68,8 +62,6 @@ struct Place {
     name: Vec<u8>,
     /// Whether that is a directory that is there.
     is_merged: bool,
-    /// Whether it is a file that is there.
-    is_replaced: bool,
 }
 
 /// Sends it.
@@ -85,59 +77,10 @@ pub(crate) fn put(
     meter: &mut Meter<'_>,
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
-    put_at(&place, container, access, cargo, dest, meter)
-}
-
-/// Writes a file that is not there, in a sandbox that runs; `None` if it is, for it would be lost
-/// if the new one cannot be written.
-///
-/// # Errors
-///
-/// As [`put`]; nothing is left of the file then.
-pub(crate) fn write_new(
-    container: &Container,
-    access: &Access,
-    cargo: &mut Cargo<'_>,
-    dest: &SandboxPath,
-    meter: &mut Meter<'_>,
-) -> Result<Option<CopyReport>> {
-    let place = find_place(container, access, cargo, dest)?;
-    if place.is_replaced {
-        return Ok(None);
-    }
-    let written = put_at(&place, container, access, cargo, dest, meter);
-    if written.is_err() {
-        let words = [
-            "sh",
-            "-c",
-            "rm -f -- \"$1\"; echo done",
-            "sh",
-            dest.as_str(),
-        ];
-        let config = ExecConfig {
-            command: words.map(str::to_owned).to_vec(),
-            user: access.script_user().map(str::to_owned),
-            ..ExecConfig::default()
-        };
-        // What made it fail may do so to this; that is what the caller is told.
-        let (client, id) = (container.client(), container.container_id());
-        let _gone = helper::answer(client, id, &config, "done", CLEANUP_TIMEOUT);
-    }
-    written.map(Some)
-}
-
-fn put_at(
-    place: &Place,
-    container: &Container,
-    access: &Access,
-    cargo: &mut Cargo<'_>,
-    dest: &SandboxPath,
-    meter: &mut Meter<'_>,
-) -> Result<CopyReport> {
     let owner = find_owner(container, access)?;
     let doing = format!("write '{}' in the sandbox", dest.as_str());
     send(container, &place.dir, &doing, |out| {
-        add_missing(place, owner, out)?;
+        add_missing(&place, owner, out)?;
         cargo.pack(&place.entry(), !place.is_merged, owner, out, meter)
     })
 }
@@ -243,7 +186,6 @@ fn find_place(
                 missing: Vec::new(),
                 name: name.as_bytes().to_vec(),
                 is_merged: false,
-                is_replaced: true,
             }
         }
         None if cargo.needs_directory(dest) => {
@@ -267,7 +209,6 @@ fn into_directory(
         missing: Vec::new(),
         name: cargo.name().to_vec(),
         is_merged: false,
-        is_replaced: false,
     };
     if place.name.is_empty() {
         place.name = b".".to_vec();
@@ -311,7 +252,6 @@ fn new_name(
                     missing,
                     name: name.as_bytes().to_vec(),
                     is_merged: false,
-                    is_replaced: false,
                 });
             }
             Some(_) => return Err(Error::NotADirectory { path: dir.into() }),
@@ -393,7 +333,7 @@ fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
 }
 
 /// Whether the engine takes a path for what it is. Podman would take some for many, or for none.
-pub(crate) fn can_name(access: &Access, path: &str) -> bool {
+fn can_name(access: &Access, path: &str) -> bool {
     access.kind != EngineKind::Podman || !path.contains(['*', '?', '[', '\\'])
 }
 
