@@ -56,6 +56,7 @@ pub(crate) const BY_HAND: &[(&str, &str, &str)] = &[
     ("docs/engines.md",     "bash tests/matrix.sh",           "takes an hour, on engines of its own"),
     ("docs/performance.md", "bash tests/bench/run.sh",        "takes an hour, on a machine of its own"),
     ("docs/performance.md", "POCKETDOCK_BENCH_SCALE",         "takes minutes, on a machine of its own"),
+    ("docs/performance.md", "bash tests/bench/instructions",  "needs valgrind and its toolchain"),
     ("docs/testing.md",     "bash",                           "runs this test, or what it runs in"),
     ("docs/testing.md",     "cargo",                          "runs this test, or others beside it"),
     ("docs/testing.md",     "export POCKETDOCK_TEST",         "says where this test runs"),

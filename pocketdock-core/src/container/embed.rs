@@ -1,10 +1,10 @@
-//! Shell scripts that come with the library: their files, without the comments.
+//! Shell scripts and Dockerfiles that come with the library: their files, without the comments.
 //!
 //! The comments are for whoever reads the files. They are taken off when the library is compiled,
-//! so they are neither in a program nor in what is sent to a sandbox. A comment is a whole line; a
-//! `#` at the beginning of a line is never anything else in our scripts.
+//! so they are neither in a program nor in what is sent to an engine. A comment is a whole line; a
+//! `#` at the beginning of a line is never anything else in these files.
 
-/// The text of the script in a file beside the source file that names it.
+/// The text of a file, whose path is relative to the source file that names it.
 macro_rules! embed {
     ($path:literal) => {{
         const TEXT: &str = include_str!($path);

@@ -1,7 +1,7 @@
 //! Sandboxes: making them, running commands in them, looking at them, ending them.
 //!
 //! ```text
-//! embed                             shell scripts as they are sent
+//! embed                             scripts and Dockerfiles as they are sent
 //! labels, profile, specs, options   what a sandbox is to be
 //! plan, document, provenance        the options checked; the same for the engine; told to people
 //! result, output, command, launch   what to run, and what came of it

@@ -440,7 +440,10 @@ pub(crate) struct Archive(Streaming);
 impl Read for Archive {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.0.body.read(buffer);
-        read.map_err(|error| io::Error::other(self.0.failure(&error)))
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error, // Whoever reads tries again.
+            _ => io::Error::other(self.0.failure(&error)),
+        })
     }
 }
 

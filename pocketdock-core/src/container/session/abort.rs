@@ -34,6 +34,10 @@ const KILLED_WAIT: Duration = Duration::from_millis(250);
 /// On a busy machine the shell takes longer, and so does a signal: as many times that are waited in
 /// addition, for the next round's signals would cut off what the shell is about to report.
 const WAIT_SIGNALS: u32 = 3;
+const SLOWNESS_MAX: Duration = Duration::from_secs(10);
+
+/// How often in a row the engine may not answer before nothing more is hoped of it.
+const UNANSWERED_MAX: u32 = 3;
 
 /// How often a shell is left alone because it seems to be reading the command still.
 const UNHEARD_MAX: u32 = 6;
@@ -111,23 +115,24 @@ impl Link {
             // A subshell of its own cannot be asked to come back.
             Dialect::Fresh => (2, "-"),
         };
-        let (mut round, mut unheard) = (first, 0);
-        while round <= ROUNDS {
+        let (mut round, mut unheard, mut unanswered) = (first, 0, 0);
+        while round <= ROUNDS && unanswered < UNANSWERED_MAX {
             self.state().note_round(round);
             let began = Instant::now();
             match self.signal(round, signal) {
-                Ok(Heard::No) if unheard < UNHEARD_MAX => unheard += 1,
-                Ok(_) => round += 1,
+                Ok(Heard::No) if unheard < UNHEARD_MAX => (unheard, unanswered) = (unheard + 1, 0),
+                Ok(_) => (round, unanswered) = (round + 1, 0),
                 Err(
                     error @ (Error::ContainerNotRunning { .. } | Error::ContainerNotFound { .. }),
                 ) => {
                     self.fail(error);
                     return Ok(true);
                 }
-                // Its own timeout, or no process for it: another round may do better.
+                Err(Error::Timeout { .. }) => unanswered += 1,
+                // No process for it, say: another round may do better.
                 Err(_) => round += 1,
             }
-            let slowness = began.elapsed() * WAIT_SIGNALS;
+            let slowness = (began.elapsed() * WAIT_SIGNALS).min(SLOWNESS_MAX);
             self.say(State::resync);
             let wait = if round <= 2 { ASKED_WAIT } else { KILLED_WAIT } + slowness;
             let state = self.wait_until(Deadline::after(wait), |s| !is_in_flight(s, ticket));
@@ -181,7 +186,8 @@ impl Link {
             user: user.clone(),
             ..ExecConfig::default()
         };
-        helper::answer(client, container, &config, "done ", HELPER_TIMEOUT)
+        let client = client.at_most(HELPER_TIMEOUT);
+        helper::answer(&client, container, &config, "done ", HELPER_TIMEOUT)
     }
 
     /// Whether the shell listens, once no signal can be on its way any more.
