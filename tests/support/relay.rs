@@ -52,7 +52,7 @@ pub struct Answer {
     pub len: usize,
     /// Where its head ends; 0 if it has not.
     pub head_len: usize,
-    /// Whether what follows is a stream without an end of its own.
+    /// Whether what follows is a command's output or an archive: bytes that may be anything.
     pub is_stream: bool,
 }
 
@@ -301,7 +301,8 @@ impl Connection<'_> {
                 let mut state = self.shared.state();
                 if let Some(answer) = self.answer_in(&mut state) {
                     answer.head_len = len_before + at + 1;
-                    answer.is_stream = contains(head, b"-stream\r\n");
+                    answer.is_stream =
+                        contains(head, b"-stream\r\n") || contains(head, b"x-tar\r\n");
                 }
                 return;
             }
