@@ -107,6 +107,15 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Does an operation with nothing going wrong. A busy engine may take longer than [`TIMEOUT`].
+    fn attempt_rightly(&self, operation: &Operation) -> Attempt {
+        let mut attempts = (0..3).map(|_| self.attempt(operation, None));
+        let is_late = |it: &Attempt| matches!(it.outcome, Err(Error::Timeout { .. }));
+        attempts
+            .find(|attempt| !is_late(attempt))
+            .unwrap_or_else(|| self.attempt(operation, None))
+    }
+
     /// Has the sandbox run again, and nothing else there.
     fn restore(&self) {
         let client = self.live.client();
@@ -248,7 +257,7 @@ fn say(line: &str) {
 }
 
 fn climb(world: &World<'_>, operation: &Operation, tally: &Mutex<Tally>) {
-    let right = world.attempt(operation, None);
+    let right = world.attempt_rightly(operation);
     let name = operation.name;
     if !matches!(right.outcome, Ok(true)) {
         let what = format!("{name}: without a fault: {:?}", right.outcome);
@@ -264,7 +273,7 @@ fn climb(world: &World<'_>, operation: &Operation, tally: &Mutex<Tally>) {
         drop(tally);
         world.restore();
     }
-    let after = world.attempt(operation, None).outcome;
+    let after = world.attempt_rightly(operation).outcome;
     if !matches!(after, Ok(true)) {
         let what = format!("{name}: when all was over: {after:?}");
         tally.lock().unwrap().complain(what);
