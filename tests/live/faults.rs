@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pocketdock_core::container::labels::PERSIST;
 use pocketdock_core::engine::containers;
 use pocketdock_core::{Container, Engine, EngineOptions, Error};
 
@@ -183,6 +184,8 @@ fn faults(answers: &[Answer]) -> Vec<Fault> {
 struct Tally {
     faults: usize,
     met: usize,
+    /// How often the engine was gone for good.
+    gone: usize,
     by_code: BTreeMap<&'static str, usize>,
     slowest: Vec<(Duration, String)>,
     wrong: Vec<String>,
@@ -204,6 +207,7 @@ impl Tally {
         } = attempt;
         self.faults += 1;
         self.met += usize::from(*met);
+        self.gone += usize::from(matches!(fault.wrong, Wrong::Dead | Wrong::Frozen));
         let code = match outcome {
             Ok(true) => "success",
             Ok(false) => "wrong result",
@@ -302,7 +306,20 @@ fn every_operation_survives_every_answer() {
             });
         }
     });
-    let tally = tally.into_inner().unwrap();
+    let mut tally = tally.into_inner().unwrap();
+    // What an engine that is gone was to remove is left, and what is to stay.
+    let left = containers::list(live.client(), &[live.label()]).expect("list containers");
+    let leaked = left.iter().filter(|it| it.label(PERSIST) != Some("true"));
+    let leaked = leaked.count();
+    if tally.gone < leaked {
+        tally.complain(format!(
+            "{leaked} sandboxes are left, {} may be",
+            tally.gone
+        ));
+    }
+    for sandbox in left {
+        containers::remove(live.client(), &sandbox.id, true).expect("remove");
+    }
     say(&format!(
         "faults: {} injected, {} met, {:?}",
         tally.faults, tally.met, tally.by_code
