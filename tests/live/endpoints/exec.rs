@@ -97,10 +97,14 @@ fn input_goes_backwards_until_it_is_shut() {
 fn a_terminal_and_its_size() {
     let Some(live) = Live::begin() else { return };
     let container = Foreign::running(&live);
+    // Podman's monitor sets the size after Podman has answered: on a busy machine the line that is
+    // written next may be there first, so the size is looked for until there is one.
+    let sized = "read a; for i in $(seq 100); do \
+        case $(stty size) in (\"0 0\") sleep 0.1;; (*) break;; esac; done; stty size";
     let config = ExecConfig {
         tty: true,
         stdin: true,
-        ..config(&["sh", "-c", "read a; stty size"])
+        ..config(&["sh", "-c", sized])
     };
     let exec_id = exec::create(live.client(), container.id(), &config).unwrap();
     let mut streaming = exec::start(live.client(), &exec_id, true).unwrap();
