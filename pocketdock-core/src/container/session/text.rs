@@ -12,6 +12,8 @@ use crate::wire::digits;
 
 const INIT: &str = embed!("init.sh");
 const BASH: &str = embed!("bash.sh");
+const BASH_BEGIN: &str = embed!("bash-begin.sh");
+const BASH_END: &str = embed!("bash-end.sh");
 const BASH_RESYNC: &str = embed!("bash-resync.sh");
 const SH: &str = embed!("sh.sh");
 const SH_RESYNC: &str = embed!("sh-resync.sh");
@@ -146,7 +148,12 @@ pub(crate) fn init(dialect: Dialect, nonce: &Nonce) -> Vec<u8> {
         Dialect::Bash | Dialect::Sh => INIT,
         Dialect::Fresh => FRESH_INIT,
     };
-    fill(template, &[("NONCE", nonce)])
+    let word = |text| quoted(joined(text).as_bytes());
+    let (begin, end) = (word(BASH_BEGIN), word(BASH_END));
+    fill(
+        template,
+        &[("NONCE", nonce), ("BEGIN", &begin), ("END", &end)],
+    )
 }
 
 /// A command with everything around it.
@@ -299,10 +306,15 @@ fn printf_pipe(bytes: &[u8]) -> Vec<u8> {
 fn fill(template: &str, values: &[(&str, &[u8])]) -> Vec<u8> {
     let (line, body) = template.split_once(HERE_DOCUMENT).unwrap_or((template, ""));
     let mut text = Vec::with_capacity(template.len());
-    replace(&line.trim_end().replace('\n', " "), values, &mut text);
+    replace(&joined(line), values, &mut text);
     text.push(b'\n');
     replace(body, values, &mut text);
     text
+}
+
+/// Lines as one.
+fn joined(lines: &str) -> String {
+    lines.trim_end().replace('\n', " ")
 }
 
 /// Appends `template` with its names replaced; values are not looked into.
@@ -354,10 +366,24 @@ mod tests {
                 assert!(!rest.contains(name), "{name} in {rest}");
             }
             let markers = match dialect {
-                Dialect::Bash | Dialect::Sh => 2,
+                Dialect::Bash => 1,
+                Dialect::Sh => 2,
                 Dialect::Fresh => 3,
             };
             assert_eq!(rest.matches("0123456789abcdef").count(), markers, "{rest}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_is_one_line_with_what_bash_keeps() {
+        let text = String::from_utf8(init(Dialect::Bash, NONCE)).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        let kept = "\\readonly __pd_y='\\builtin printf -v PS1 %s \"$__pd_1\"";
+        assert!(text.contains(kept), "{text}");
+        let kept = "__pd_z='__pd_f=$- __pd_c= __pd_e=1; \\builtin set +aeuvx;";
+        assert!(text.contains(kept), "{text}");
+        for name in ["NONCE", "BEGIN", "END"] {
+            assert!(!text.contains(name), "{name} in {text}");
         }
     }
 
