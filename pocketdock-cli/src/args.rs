@@ -17,8 +17,8 @@ use std::vec::IntoIter;
 
 use pocketdock_core::wire::nearest::nearest;
 
-use crate::command::Opt;
 use crate::failure::{Failure, usage};
+use crate::option::Opt;
 use crate::output::visible;
 use crate::values::Malformed;
 

@@ -10,7 +10,8 @@
 
 use crate::args::{Args, Tail};
 use crate::commands::{care, exec, files, images, init, lifecycle, logs, look, shell, transfer};
-use crate::failure::Failure;
+use crate::failure::Outcome;
+use crate::option::{Opt, flag, option};
 use crate::output::Console;
 
 /// One command: how it is typed, what it says about itself, what it does.
@@ -43,9 +44,6 @@ pub(crate) struct Command {
 /// The exit code of a command that runs another one, when pocketdock or the engine failed.
 pub(crate) const RUN_FAILED: u8 = 125;
 
-/// What a command answers: the exit code, or why it could not do its work.
-pub(crate) type Outcome = Result<u8, Failure>;
-
 /// Options under a heading.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -53,25 +51,6 @@ pub(crate) struct Group {
     pub(crate) title: &'static str,
     /// The options.
     pub(crate) options: &'static [Opt],
-}
-
-/// One option.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Opt {
-    /// The name with its dashes.
-    pub(crate) long: &'static str,
-    /// The letter of the short form.
-    pub(crate) short: Option<char>,
-    /// The name of its value; empty for a flag.
-    pub(crate) value: &'static str,
-    /// What holds when it is not given; empty if that is nothing.
-    pub(crate) default: &'static str,
-    /// What it does, one line.
-    pub(crate) help: &'static str,
-    /// A value to copy; empty for a flag.
-    pub(crate) example: &'static str,
-    /// Whether it may be given more than once.
-    pub(crate) repeats: bool,
 }
 
 /// What commands are about; help shows them in this order.
@@ -137,49 +116,6 @@ impl Command {
     /// Its own options without their headings.
     pub(crate) fn options(&self) -> impl Iterator<Item = &'static Opt> {
         self.groups.iter().flat_map(|group| group.options)
-    }
-}
-
-impl Opt {
-    /// Whether a value must follow.
-    pub(crate) fn takes_value(&self) -> bool {
-        !self.value.is_empty()
-    }
-
-    const fn short(mut self, letter: char) -> Self {
-        self.short = Some(letter);
-        self
-    }
-
-    const fn default(mut self, default: &'static str) -> Self {
-        self.default = default;
-        self
-    }
-
-    const fn repeats(mut self) -> Self {
-        self.repeats = true;
-        self
-    }
-}
-
-const fn flag(long: &'static str, help: &'static str) -> Opt {
-    option(long, "", "", help)
-}
-
-const fn option(
-    long: &'static str,
-    value: &'static str,
-    example: &'static str,
-    help: &'static str,
-) -> Opt {
-    Opt {
-        long,
-        short: None,
-        value,
-        default: "",
-        help,
-        example,
-        repeats: false,
     }
 }
 

@@ -23,8 +23,9 @@ use pocketdock_core::engine::images;
 use pocketdock_core::{Engine, EngineOptions, ListFilter, languages, list_profiles};
 
 use crate::args::{Args, Grammar, Place, Tail, lex};
-use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, Operand, Opt};
+use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, Operand};
 use crate::completions::SHELLS;
+use crate::option::Opt;
 use crate::output::visible;
 
 /// The first word of a completion script's question. It is no option: help does not show it.

@@ -5,8 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{COMMANDS, Command, EXIT_CODES, Example, GLOBAL_OPTIONS, Opt, VARIABLES};
+use crate::command::{COMMANDS, Command, EXIT_CODES, Example, GLOBAL_OPTIONS, VARIABLES};
 use crate::help::{description, spelling, usage_line};
+use crate::option::Opt;
 
 /// `docs/cli.md`
 pub(crate) fn markdown() -> String {

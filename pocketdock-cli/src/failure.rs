@@ -13,8 +13,10 @@ use std::io;
 use pocketdock_core::Error;
 use pocketdock_core::wire::value::Value;
 
-use crate::output::Console;
 use crate::tty::Signal;
+
+/// What a command answers: the exit code, or why it could not do its work.
+pub(crate) type Outcome = Result<u8, Failure>;
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -79,24 +81,6 @@ impl Failure {
     }
 }
 
-/// Reports a failure on the stream that it belongs to.
-pub(crate) fn report(failure: &Failure, console: &mut Console<'_>) {
-    let (Some(message), hint) = (message(failure), hint(failure)) else {
-        return;
-    };
-    if console.globals.json {
-        let error = to_value(failure.code(), &message, hint.as_deref());
-        let mut fields = vec![("error", error)];
-        if let Failure::CutShort { output, .. } = failure {
-            fields.extend(output.iter().cloned());
-        }
-        // A stdout that can not be written to leaves the exit code to tell.
-        let _ = console.print_json(&Value::object(fields));
-        return;
-    }
-    console.complain(&message, hint.as_deref());
-}
-
 /// `{"code":…,"message":…,"hint":…}` for an error of the library.
 pub(crate) fn error_value(error: &Error) -> Value {
     to_value(error.code(), &error.to_string(), hint_for(error).as_deref())
@@ -109,6 +93,22 @@ fn to_value(code: &str, message: &str, hint: Option<&str>) -> Value {
 }
 
 impl Failure {
+    /// The phrase for a person, and what to do; `None` if nothing needs to be said.
+    pub(crate) fn words(&self) -> Option<(String, Option<String>)> {
+        Some((message(self)?, hint(self)))
+    }
+
+    /// The same for a program: `{"error":…}`, and beside it what had come of a command's output.
+    pub(crate) fn to_value(&self) -> Option<Value> {
+        let (message, hint) = self.words()?;
+        let error = to_value(self.code(), &message, hint.as_deref());
+        let mut fields = vec![("error", error)];
+        if let Self::CutShort { output, .. } = self {
+            fields.extend(output.iter().cloned());
+        }
+        Some(Value::object(fields))
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Usage { .. } => "usage",

@@ -7,9 +7,10 @@
 use std::fmt::Write as _;
 
 use crate::command::{
-    COMMANDS, Command, EXIT_CODES, Example, FIRST_STEPS, GLOBAL_OPTIONS, Opt, VARIABLES,
+    COMMANDS, Command, EXIT_CODES, Example, FIRST_STEPS, GLOBAL_OPTIONS, VARIABLES,
 };
-use crate::output::Paint;
+use crate::option::Opt;
+use crate::paint::Paint;
 
 /// Columns of a line.
 const LINE_LEN_MAX: usize = 80;

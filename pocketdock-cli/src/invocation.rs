@@ -6,17 +6,19 @@
 //! everything else that was understood.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::vec::IntoIter;
 
 use pocketdock_core::wire::nearest::nearest;
 
 use crate::args::{Args, Grammar, Tail, lex, text};
-use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, NAMES_ELSEWHERE, Opt};
+use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, NAMES_ELSEWHERE};
 use crate::completions::{self, Shell};
 use crate::failure::{Failure, usage};
+use crate::globals::Globals;
 use crate::help::usage_line;
-use crate::output::{ColorChoice, color_choice, visible};
+use crate::option::Opt;
+use crate::output::visible;
+use crate::paint::color_choice;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -31,23 +33,6 @@ pub(crate) enum Request {
     Man,
     /// A command with its words.
     Command(&'static Command, Args),
-}
-
-/// The global options.
-#[derive(Debug, Default)]
-pub(crate) struct Globals {
-    /// `--socket`
-    pub(crate) socket: Option<PathBuf>,
-    /// `--json`
-    pub(crate) json: bool,
-    /// `--quiet`
-    pub(crate) quiet: bool,
-    /// `--verbose`
-    pub(crate) verbose: bool,
-    /// `--no-input`
-    pub(crate) no_input: bool,
-    /// `--color`
-    pub(crate) color: Option<ColorChoice>,
 }
 
 /// Reads the words that follow the program's name. What was understood of the global options

@@ -18,12 +18,15 @@ mod completions;
 mod docs;
 mod draft;
 mod failure;
+mod globals;
 mod gzip;
 mod help;
 mod interrupt;
 mod invocation;
 mod man;
+mod option;
 mod output;
+mod paint;
 mod printer;
 mod progress;
 mod settings;
@@ -45,9 +48,11 @@ use pocketdock_core::{Config, Error};
 
 use crate::args::Args;
 use crate::command::{Command, RUN_FAILED};
-use crate::failure::{Failure, report};
-use crate::invocation::{Globals, Request};
-use crate::output::{ColorChoice, ColorHints, Console};
+use crate::failure::Failure;
+use crate::globals::Globals;
+use crate::invocation::Request;
+use crate::output::Console;
+use crate::paint::{ColorChoice, ColorHints};
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
@@ -111,7 +116,7 @@ fn run(words: Vec<OsString>, streams: &mut Streams) -> u8 {
     match invocation::parse(words, &mut globals) {
         Ok(request) => answer(request, &mut streams.console(globals)),
         Err(failure) => {
-            report(&failure, &mut streams.console(globals));
+            streams.console(globals).report(&failure);
             exit_code(&failure, 1)
         }
     }
@@ -157,7 +162,7 @@ fn conclude(outcome: Result<u8, Failure>, failure_code: u8, console: &mut Consol
     match outcome {
         Ok(code) => code,
         Err(failure) => {
-            report(&failure, console);
+            console.report(&failure);
             exit_code(&failure, failure_code)
         }
     }

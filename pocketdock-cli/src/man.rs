@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{COMMANDS, Command, EXIT_CODES, GLOBAL_OPTIONS, Opt, VARIABLES};
+use crate::command::{COMMANDS, Command, EXIT_CODES, GLOBAL_OPTIONS, VARIABLES};
 use crate::help::{description, spelling, usage_line};
+use crate::option::Opt;
 
 /// The page as roff.
 pub(crate) fn page() -> String {

@@ -8,7 +8,7 @@ use pocketdock_core::{Config, LogLevel};
 use crate::command::Command;
 use crate::commands::is_recorder;
 use crate::failure::Failure;
-use crate::invocation::Globals;
+use crate::globals::Globals;
 use crate::output::Console;
 
 /// The commands that run whatever state the configuration is in.

@@ -14,7 +14,8 @@
 //! In a pipe nothing is ever cut. Widths count columns of a terminal: two for the wide characters
 //! of East Asian scripts and emoji, none for combining marks.
 
-use crate::output::{Paint, visible};
+use crate::output::visible;
+use crate::paint::Paint;
 
 /// The narrowest that a column is cut to: as wide as a short ID.
 const WIDTH_MIN: usize = 12;

@@ -2,7 +2,7 @@
 //!
 //! A module of `pocketdock-core/src` may name only modules of its own layer or of one above, which
 //! is what keeps the parsers free of sockets and the endpoints free of options. Within a layer,
-//! modules may use each other as long as that goes one way.
+//! modules may use each other as long as that goes one way; so may the files of either package.
 //!
 //! Paths are found as text: `crate::a::b` and `super::b`, in `use` and elsewhere, groups in braces
 //! included. Comments and everything from `mod tests` on are left out: links in documentation may
@@ -23,16 +23,23 @@ const LAYERS: [&str; 7] = [
     "async_",
 ];
 
-const SOURCE: &str = "pocketdock-core/src/";
+const CORE: &str = "pocketdock-core/src/";
+const CLI: &str = "pocketdock-cli/src/";
 
 /// The library's files.
 pub(crate) fn core_files() -> Vec<File> {
-    let core = |file: &File| file.path.starts_with(SOURCE);
-    rust_files()
-        .into_iter()
-        .filter(core)
-        .map(File::without_tests)
-        .collect()
+    files_below(CORE)
+}
+
+/// The command line's files.
+pub(crate) fn cli_files() -> Vec<File> {
+    files_below(CLI)
+}
+
+fn files_below(source: &str) -> Vec<File> {
+    let files = rust_files().into_iter();
+    let own = files.filter(|file| file.path.starts_with(source));
+    own.map(File::without_tests).collect()
 }
 
 /// Each use of a lower layer by a higher one, and each module without a layer.
@@ -71,16 +78,42 @@ pub(crate) fn circles(files: &[File]) -> Vec<String> {
     found
 }
 
+/// A circle among the files of one package: `args -> command -> args`.
+pub(crate) fn file_circle(files: &[File]) -> Option<String> {
+    let modules: BTreeSet<_> = files.iter().map(module_of).collect();
+    let mut edges = BTreeMap::<String, BTreeSet<String>>::new();
+    for file in files {
+        let user = module_of(file);
+        let used = uses(file)
+            .into_iter()
+            .filter_map(|path| longest_in(&modules, path));
+        let others = used.filter(|module| *module != user);
+        let names = others.map(|module| module.join("::")).collect();
+        edges.insert(user.join("::"), names);
+    }
+    let circle = edges.keys().find_map(|start| path_back_to(start, &edges))?;
+    Some(circle.join(" -> "))
+}
+
+/// The module that has what a path names.
+fn longest_in(modules: &BTreeSet<Vec<String>>, mut path: Vec<String>) -> Option<Vec<String>> {
+    while !path.is_empty() && !modules.contains(&path) {
+        path.pop();
+    }
+    (!path.is_empty()).then_some(path)
+}
+
 fn rank(layer: &str) -> Option<usize> {
     LAYERS.iter().position(|name| *name == layer)
 }
 
-/// `["wire", "tar", "header"]` for `wire/tar/header.rs`; nothing for `lib.rs`.
+/// `["wire", "tar", "header"]` for `wire/tar/header.rs`; nothing for `lib.rs` and `main.rs`.
 fn module_of(file: &File) -> Vec<String> {
-    let path = file.path.trim_start_matches(SOURCE).trim_end_matches(".rs");
+    let path = file.path.trim_start_matches(CORE).trim_start_matches(CLI);
     let names = path
+        .trim_end_matches(".rs")
         .split('/')
-        .filter(|name| !["lib", "mod"].contains(name));
+        .filter(|name| !["lib", "main", "mod"].contains(name));
     names.map(str::to_owned).collect()
 }
 
@@ -134,7 +167,7 @@ fn uses(file: &File) -> Vec<Vec<String>> {
     let above = if file.path.ends_with("/mod.rs") {
         module.len()
     } else {
-        module.len() - 1
+        module.len().saturating_sub(1)
     };
     // `super` in `wire/json.rs` is `wire`; in `wire/mod.rs` it is the crate.
     let parent = &module[..above.min(module.len().saturating_sub(1))];
@@ -205,7 +238,7 @@ fn code_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{File, circles, violations};
+    use super::{File, circles, file_circle, violations};
 
     fn file(path: &str, text: &str) -> File {
         File {
@@ -264,5 +297,18 @@ mod tests {
         let a = file("wire/a.rs", "use super::b::Y;");
         let b = file("wire/b/inner.rs", "use crate::wire::a::Z;");
         assert_eq!(circles(&[a, b]), ["wire: a -> b -> a"]);
+    }
+
+    #[test]
+    fn circles_of_files_are_found() {
+        let below = file("wire/a.rs", "mod inner; use crate::wire::b::X;");
+        let b = file("wire/b.rs", "use crate::wire::a::inner::Y;");
+        assert_eq!(file_circle(&[below, b, file("wire/a/inner.rs", "")]), None);
+        let inner = file("wire/a/inner.rs", "use super::Z;");
+        let above = file("wire/a.rs", "use crate::wire::{a::inner, c};");
+        assert_eq!(
+            file_circle(&[above, inner, file("lib.rs", "use crate::wire::a;")]).as_deref(),
+            Some("wire::a -> wire::a::inner -> wire::a")
+        );
     }
 }

@@ -181,6 +181,16 @@ fn siblings_do_not_depend_on_each_other_in_a_circle() {
 }
 
 #[test]
+fn files_do_not_depend_on_each_other_in_a_circle() {
+    let packages = [layers::core_files(), layers::cli_files()];
+    let offenders: Vec<_> = packages
+        .iter()
+        .filter_map(|files| layers::file_circle(files))
+        .collect();
+    require(&offenders, "move what both need into a file above both");
+}
+
+#[test]
 fn digits_of_a_peer_are_not_parsed_by_the_standard_library() {
     // `parse` takes a leading plus sign; as a Content-Length that is a way to smuggle requests.
     let files: Vec<_> = rust_files().into_iter().map(File::without_tests).collect();

@@ -10,9 +10,9 @@ use pocketdock_core::{
 };
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::{Failure, error_value, hint_for};
-use crate::output::{Console, Paint, visible};
+use crate::failure::{Failure, Outcome, error_value, hint_for};
+use crate::output::{Console, visible};
+use crate::paint::Paint;
 use crate::table::Table;
 use crate::values;
 

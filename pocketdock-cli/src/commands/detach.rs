@@ -30,14 +30,13 @@ use pocketdock_core::{
     Container, End, Error, Exec, ExecResult, ExecStream, Instance, RecordKind, Recording,
 };
 
-use crate::command::Outcome;
-use crate::failure::{Failure, usage};
+use crate::failure::{Failure, Outcome, usage};
 use crate::interrupt::Interrupts;
 use crate::output::Console;
 use crate::spawn::spawn;
 
 use super::plan::Plan;
-use super::{exec, own_stderr};
+use super::{own_stderr, signals};
 
 /// Set for a process that is to record.
 const RECORDER: &str = "POCKETDOCK_RECORDER";
@@ -197,7 +196,7 @@ pub(super) fn record(
     if let Err(error) = recording.started(stream.id()) {
         console.warn(&error.to_string());
     }
-    let delivery = interrupts.deliver_to(exec::killer(plan, &stream, container)?)?;
+    let delivery = interrupts.deliver_to(signals::killer(plan, &stream, container)?)?;
     let log = instance.log_path(recording.log())?.display().to_string();
     if let Err(nobody) = report(&Report::of(stream.id(), container.name(), log), console) {
         drop(stream); // Which kills the command.

@@ -8,22 +8,20 @@
 //! A sandbox that was made for the command is a guard: it is removed on every way
 //! out of here, a failed write and SIGTERM included.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use pocketdock_core::wire::size::{format_duration, format_size};
-use pocketdock_core::{Container, End, Exec, ExecResult, ExecStream, Scope, Signal};
+use pocketdock_core::{Container, End, Exec, ExecResult, ExecStream};
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupts;
-use crate::output::{Console, visible};
+use crate::output::Console;
 use crate::sink::Sink;
 use crate::tty::Signal as Interruption;
 
 use super::plan::{Plan, Target};
-use super::{connect, detach, lifecycle, own_stderr};
+use super::{connect, detach, lifecycle, signals};
 
 /// `pocketdock run CONTAINER [OPTIONS] [--] COMMAND [ARG...]`
 pub(crate) fn run(mut args: Args, console: &mut Console<'_>) -> Outcome {
@@ -73,7 +71,7 @@ fn execute(
     console: &mut Console<'_>,
 ) -> Outcome {
     let stream = exec.stream()?;
-    let delivery = interrupts.deliver_to(killer(plan, &stream, container)?)?;
+    let delivery = interrupts.deliver_to(signals::killer(plan, &stream, container)?)?;
     let mut sink = Sink::new(plan.form(console.globals.json));
     let outcome = pass_on(stream, &mut sink, console);
     drop(delivery);
@@ -128,32 +126,4 @@ fn explain(result: &ExecResult, limit: Option<Duration>, console: &mut Console<'
             "{dropped} of output are not shown; '--max-output' or '--stream' raises the limit"
         ));
     }
-}
-
-/// Passes a signal on to the command and all that came from it.
-///
-/// A sandbox of its own in which that fails (it has no shell to do it with, or is paused) is
-/// removed; another one is not ours to remove.
-pub(super) fn killer(
-    plan: &Plan,
-    stream: &ExecStream,
-    container: &Container,
-) -> io::Result<Box<dyn FnMut(Signal) + Send>> {
-    let handle = stream.handle();
-    let own = matches!(plan.target, Target::OneShot(_)).then(|| container.clone());
-    let mut stderr = own_stderr()?;
-    Ok(Box::new(move |signal| {
-        let Err(error) = handle.kill(signal, Scope::Tree) else {
-            return;
-        };
-        if let Some(container) = &own {
-            let _gone = container.shutdown(true);
-            return;
-        }
-        let why = visible(&error.to_string());
-        let _ = writeln!(
-            stderr,
-            "pocketdock: cannot signal the command, a third signal ends pocketdock: {why}"
-        );
-    }))
 }

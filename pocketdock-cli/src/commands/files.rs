@@ -11,8 +11,7 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{CopyReport, Error, Progress};
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::{Failure, usage};
+use crate::failure::{Failure, Outcome, usage};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};
 use crate::progress::ProgressLine;

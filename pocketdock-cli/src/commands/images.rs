@@ -7,9 +7,9 @@ use pocketdock_core::{
 };
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::{Failure, usage};
-use crate::output::{Console, Paint, visible_lines};
+use crate::failure::{Failure, Outcome, usage};
+use crate::output::{Console, visible_lines};
+use crate::paint::Paint;
 use crate::table::Table;
 use crate::values;
 

@@ -6,8 +6,7 @@ use pocketdock_core::init_project;
 use pocketdock_core::wire::value::Value;
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::usage;
+use crate::failure::{Outcome, usage};
 use crate::output::{Console, visible};
 
 /// `pocketdock init [PATH] [--name NAME] [--profile PROFILE]`

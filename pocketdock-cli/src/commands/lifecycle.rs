@@ -5,8 +5,7 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{Container, Engine, Error};
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::{Failure, error_value, hint_for, usage};
+use crate::failure::{Failure, Outcome, error_value, hint_for, usage};
 use crate::interrupt::Interrupts;
 use crate::output::Console;
 use crate::values;

@@ -21,10 +21,10 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{HistoryEntry, Instance, LogReader, RecordKind};
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::failure::{Failure, usage};
+use crate::failure::{Failure, Outcome, usage};
 use crate::interrupt::Interrupts;
-use crate::output::{Console, Paint, visible};
+use crate::output::{Console, visible};
+use crate::paint::Paint;
 use crate::printer::{Form, Printer};
 use crate::table::Table;
 use crate::values;

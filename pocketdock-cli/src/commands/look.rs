@@ -9,8 +9,9 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{ContainerInfo, ContainerListItem};
 
 use crate::args::Args;
-use crate::command::Outcome;
-use crate::output::{Console, Paint, visible};
+use crate::failure::Outcome;
+use crate::output::{Console, visible};
+use crate::paint::Paint;
 use crate::table::Table;
 use crate::values;
 

@@ -12,6 +12,7 @@ pub(crate) mod look;
 mod plan;
 mod sandbox;
 pub(crate) mod shell;
+mod signals;
 pub(crate) mod transfer;
 
 use std::fs::File;

@@ -7,8 +7,7 @@ use pocketdock_core::container::plan::checked_reference;
 
 use crate::args::Args;
 use crate::attach::{attach, own_size};
-use crate::command::Outcome;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupts;
 use crate::output::Console;
 use crate::values;

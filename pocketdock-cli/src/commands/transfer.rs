@@ -21,9 +21,8 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{Engine, Error, Progress, list_profiles, resolve_profile};
 
 use crate::args::Args;
-use crate::command::Outcome;
 use crate::draft::{Draft, Hashed, Litter, digest_of, promised};
-use crate::failure::{Failure, usage};
+use crate::failure::{Failure, Outcome, usage};
 use crate::gzip::{Compressor, Decompressor, MAGIC};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};

@@ -21,25 +21,19 @@
 //! who is not root, a directory that its owner may not write to becomes one that he may. Everything
 //! is moved in pieces of a fixed size.
 
-pub(crate) mod path;
-pub mod report;
-
-pub(crate) mod meter;
-pub(crate) mod walk;
-
-pub(crate) mod pack;
-
-pub(crate) mod host_dir;
-
-pub(crate) mod unpack;
-
 pub(crate) mod access;
-pub(crate) mod script;
-
-pub(crate) mod look;
-pub(crate) mod put;
-
+mod cargo;
 pub(crate) mod endpoint;
+pub(crate) mod host_dir;
+pub(crate) mod look;
+pub(crate) mod meter;
+pub(crate) mod pack;
+pub(crate) mod path;
+pub(crate) mod put;
+pub mod report;
+pub(crate) mod script;
+pub(crate) mod unpack;
+pub(crate) mod walk;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -50,11 +44,11 @@ use std::path::{Path, PathBuf};
 
 use crate::container::embed::embed;
 use crate::container::files::access::Access;
+use crate::container::files::cargo::Cargo;
 use crate::container::files::endpoint::Body;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::Source;
 use crate::container::files::path::{Ending, SandboxPath};
-use crate::container::files::put::Cargo;
 use crate::container::files::report::CopyReport;
 use crate::container::files::script::Script;
 use crate::container::files::unpack::{Failure, Mapping};

@@ -9,10 +9,10 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
 use crate::container::files::access::Access;
+use crate::container::files::cargo::Cargo;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{Failure, Owner};
 use crate::container::files::path::{Ending, SandboxPath};
-use crate::container::files::put::Cargo;
 use crate::container::files::report::CopyReport;
 use crate::container::handle::Container;
 use crate::engine::EngineKind;
