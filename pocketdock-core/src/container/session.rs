@@ -19,7 +19,9 @@
 //! boundary between its own commands.
 
 pub(crate) mod abort;
+pub(crate) mod link;
 pub(crate) mod marker;
+mod reader;
 pub(crate) mod shell;
 pub(crate) mod state;
 pub(crate) mod text;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::container::embed::embed;
 use crate::container::helper;
-use crate::container::session::shell::Link;
+use crate::container::session::link::Link;
 use crate::container::session::state::{Cause, Seen, State, Ticket};
 use crate::container::session::text::Dialect;
 use crate::container::target::Target;
