@@ -75,6 +75,8 @@ pub enum Error {
         container: String,
         /// The engine's word for its state: created, paused, restarting, exited or dead.
         status: String,
+        /// What had arrived of a command that ran in it.
+        output: Box<PartialOutput>,
     },
     /// The container was removed while it was in use.
     ContainerGone {
@@ -282,17 +284,18 @@ impl Error {
     #[must_use]
     pub fn partial_output(&self) -> Option<&PartialOutput> {
         match self {
-            Error::SocketCommunication { output, .. } | Error::ContainerGone { output, .. } => {
-                Some(output)
-            }
+            Error::SocketCommunication { output, .. }
+            | Error::ContainerGone { output, .. }
+            | Error::ContainerNotRunning { output, .. } => Some(output),
             _ => None,
         }
     }
 
     /// Puts what had arrived into an error that ends a stream.
     pub(crate) fn with_output(mut self, stdout: Vec<u8>, stderr: Vec<u8>) -> Self {
-        if let Error::SocketCommunication { output, .. } | Error::ContainerGone { output, .. } =
-            &mut self
+        if let Error::SocketCommunication { output, .. }
+        | Error::ContainerGone { output, .. }
+        | Error::ContainerNotRunning { output, .. } = &mut self
         {
             **output = PartialOutput { stdout, stderr };
         }
@@ -426,7 +429,9 @@ impl Error {
             Error::ContainerNotFound { container } => {
                 write!(f, "no container named '{container}'")
             }
-            Error::ContainerNotRunning { container, status } => {
+            Error::ContainerNotRunning {
+                container, status, ..
+            } => {
                 write!(f, "container '{container}' is not running but {status}")
             }
             Error::ContainerGone { container, .. } => {

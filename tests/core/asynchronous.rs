@@ -2,7 +2,6 @@
 //! what becomes of them when they are dropped.
 
 use std::future::Future;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -10,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use pocketdock_core::async_::{self, AsyncContainer, AsyncEngine, Operation, settle};
-use pocketdock_core::{EngineOptions, Error, ExecResult, ListFilter};
+use pocketdock_core::{Error, ExecResult, ListFilter};
 
 use crate::model::{Kind, engine_of, exec_state, kinds, model, opened, options};
 use crate::support::alone::alone;
@@ -308,24 +307,6 @@ fn an_executor_may_poll_where_it_is_woken() {
         }
         settle();
     });
-}
-
-#[test]
-fn a_panic_goes_on_in_who_polls() {
-    let fake = model(|_, _| None);
-    let armed = Arc::new(AtomicBool::new(false));
-    let observer = Arc::clone(&armed);
-    let engine = EngineOptions::new()
-        .socket(fake.socket())
-        .observer(Arc::new(move |_| {
-            assert!(!observer.load(Ordering::Acquire), "observed");
-        }))
-        .connect()
-        .unwrap();
-    armed.store(true, Ordering::Release);
-    let open = AsyncEngine::from(engine).open("box");
-    let panic = panic::catch_unwind(AssertUnwindSafe(|| block_on(open))).unwrap_err();
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"observed"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pocketdock_core::Stdin;
 
 use crate::SHORT;
-use crate::model::{Kind, engine_of, model, model_with, opened, options};
+use crate::model::{Kind, endless, engine_of, model, model_with, opened, options};
 use crate::support::alone::alone;
 use crate::support::fake_engine::{FakeEngine, Reply};
 use crate::support::process::{PATIENCE, assert_holds, holdings, within};
@@ -52,7 +52,7 @@ fn runs_that_fail() {
 #[test]
 fn a_run_that_times_out() {
     leaves_nothing("background::a_run_that_times_out", || {
-        let fake = model_with(Kind::ExecStart, output().hang());
+        let fake = endless(output());
         let run = opened(&fake)
             .exec("x")
             .stdin(vec![0; 1_000_000])

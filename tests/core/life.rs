@@ -43,6 +43,11 @@ impl Outcome {
         self.len == self.reply.len()
     }
 
+    /// How often the sandbox should have been removed.
+    fn due_removals(&self) -> usize {
+        usize::from(self.is_whole() || !matches!(self.kind, Kind::Ping | Kind::Create))
+    }
+
     /// What holds however the reply stopped.
     fn check(&self, named: &str) {
         let at = format!(
@@ -51,8 +56,7 @@ impl Outcome {
             self.len,
             self.reply.len()
         );
-        let is_created = self.is_whole() || !matches!(self.kind, Kind::Ping | Kind::Create);
-        assert_eq!(self.removals, usize::from(is_created), "{at}: removals");
+        assert_eq!(self.removals, self.due_removals(), "{at}: removals");
         match &self.result {
             Ok(result) => self.check_result(&at, result),
             // An engine that does not answer a ping is none.
@@ -105,7 +109,8 @@ impl Climb {
         let mut timeout = self.timeout;
         loop {
             let outcome = self.live_with(timeout, kind, reply, len);
-            if !outcome.is_late || PATIENCE < timeout {
+            let is_late = outcome.is_late || outcome.removals < outcome.due_removals();
+            if !is_late || PATIENCE < timeout {
                 return outcome;
             }
             timeout *= 5;

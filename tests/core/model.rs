@@ -111,6 +111,16 @@ pub(crate) fn model_with(kind: Kind, reply: Reply) -> FakeEngine {
     })
 }
 
+/// The same with a command that says this and does not end.
+pub(crate) fn endless(output: Reply) -> FakeEngine {
+    let output = Mutex::new(Some(output.hang()));
+    model(move |kind, _| match kind {
+        Kind::ExecStart => output.lock().unwrap().take(),
+        Kind::ExecInspect => Some(exec_state(true, "null")),
+        _ => None,
+    })
+}
+
 /// The kinds of the requests so far, the ping left out.
 pub(crate) fn kinds(fake: &FakeEngine) -> Vec<Kind> {
     let requests = fake.requests();

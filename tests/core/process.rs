@@ -7,7 +7,7 @@ use std::time::Duration;
 use pocketdock_core::{Container, Error, Process, Scope, Signal};
 
 use crate::SHORT;
-use crate::model::{Kind, exec_state, kinds, model, model_with, opened};
+use crate::model::{Kind, endless, exec_state, kinds, model, model_with, opened};
 use crate::support::alone::alone;
 use crate::support::fake_engine::{FakeEngine, Gate, Reply};
 use crate::support::process::{PATIENCE, assert_holds, holdings, within};
@@ -184,6 +184,32 @@ fn a_callback_registered_after_the_end_is_called_at_once() {
     assert_eq!(end.try_recv(), Ok(3));
 }
 
+#[test]
+fn a_callback_cannot_wait_for_its_own_process() {
+    let gate = Gate::default();
+    let fake = until(&gate);
+    let process = detached(&opened(&fake));
+    await_output(&process, "outerr".len());
+    let (own, (heard, answer)) = (process.clone(), mpsc::channel());
+    process.on_stdout(move |_, _| heard.send(own.wait(None)).unwrap());
+    gate.open();
+    let refused = answer.recv_timeout(PATIENCE).unwrap().unwrap_err();
+    assert_eq!(refused.code(), "invalid_argument", "{refused}");
+    assert_eq!(process.wait(Some(PATIENCE)).unwrap().exit_code, 3);
+}
+
+#[test]
+fn a_callback_that_holds_its_sandbox_lets_go_of_it_at_its_shutdown() {
+    let fake = model(|_, _| None);
+    let sandbox = opened(&fake);
+    let token = Arc::new(());
+    let (held, own) = (Arc::clone(&token), sandbox.clone());
+    sandbox.on_exit(move |_, _| drop((held.clone(), own.name().len())));
+    sandbox.shutdown(true).unwrap();
+    drop(sandbox);
+    assert_eq!(Arc::strong_count(&token), 1);
+}
+
 /// A callback that holds its own process must not keep both alive for ever.
 #[test]
 fn callbacks_are_let_go_at_the_end() {
@@ -258,7 +284,7 @@ fn many_at_once_leave_nothing() {
 
 #[test]
 fn one_with_a_timeout_is_killed() {
-    let fake = model_with(Kind::ExecStart, output().hang());
+    let fake = endless(output());
     let process = opened(&fake)
         .exec("x")
         .timeout(Duration::from_millis(30))

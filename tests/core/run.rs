@@ -3,16 +3,20 @@
 //! The rule under test: an exit code is reported only when the engine says that the command has
 //! ended, and output that was cut short is an error that carries what arrived.
 
-use std::io::{Read, Write};
+use std::fs;
+use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pocketdock_core::{Container, End, EngineOptions, Error, ExecResult, StreamKind, TerminalSize};
+use pocketdock_core::engine::client::ExchangeReport;
+use pocketdock_core::{
+    Container, End, EngineOptions, Error, ExecResult, Stdin, StreamKind, TerminalSize,
+};
 
 use crate::SHORT;
-use crate::model::{Kind, exec_state, inspected, kinds, model, model_with, opened};
+use crate::model::{Kind, endless, exec_state, inspected, kinds, model, model_with, opened};
 use crate::support::fake_engine::{FakeEngine, Gate, Reply};
 use crate::support::process::{PATIENCE, within};
 use crate::support::recorded::recorded;
@@ -128,6 +132,42 @@ fn a_terminal_that_is_silent_after_its_commands_end_has_ended() {
         terminal.result().unwrap().exit_code
     };
     assert_eq!(within(PATIENCE, read), 3);
+}
+
+#[test]
+fn what_outlives_its_terminal_is_left_alone() {
+    let fake = model(|kind, _| match kind {
+        Kind::ExecStart => Some(Reply::hijacked(101).then("$ ").hang()),
+        Kind::ExecInspect => Some(exec_state(true, "null")),
+        Kind::Other => Some(Reply::empty(200)), // The terminal's size.
+        _ => None,
+    });
+    let size = TerminalSize {
+        rows: 24,
+        columns: 80,
+    };
+    let terminal = opened(&fake).exec("x").terminal(size).unwrap();
+    terminal.handle().hang_up();
+    let error = within(PATIENCE, move || terminal.result()).unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+    assert!(!kinds(&fake).contains(&Kind::Killer));
+}
+
+#[test]
+fn a_terminal_read_to_its_end_leaves_what_it_has_started() {
+    let fake = model(|kind, _| match kind {
+        Kind::ExecStart => Some(Reply::hijacked(101).then("$ exit\r\n")),
+        Kind::Other => Some(Reply::empty(200)), // The terminal's size.
+        _ => None,
+    });
+    let size = TerminalSize {
+        rows: 24,
+        columns: 80,
+    };
+    let mut terminal = opened(&fake).exec("x").terminal(size).unwrap();
+    while terminal.read(&mut [0; 64]).unwrap() != 0 {}
+    drop(terminal);
+    assert!(!kinds(&fake).contains(&Kind::Killer));
 }
 
 #[test]
@@ -288,7 +328,7 @@ fn an_engine_that_answers_nothing_any_more_is_lost() {
 
 #[test]
 fn a_timeout_kills_the_tree_and_keeps_the_output() {
-    let fake = model_with(Kind::ExecStart, output().hang());
+    let fake = endless(output());
     let sandbox = opened(&fake);
     let result = within(PATIENCE, move || sandbox.exec("x").timeout(SHORT).run()).unwrap();
     assert_eq!((result.exit_code, result.end), (124, End::TimedOut));
@@ -300,12 +340,28 @@ fn a_timeout_kills_the_tree_and_keeps_the_output() {
     assert!(SHORT <= result.duration);
 }
 
+/// Its output may be held open by a child, or its reader be busy, while the time passes.
+#[test]
+fn one_that_has_ended_in_time_has_not_timed_out() {
+    let slow = Duration::from_millis(100);
+    for reply in [output().hang(), output()] {
+        let fake = model_with(Kind::ExecStart, reply);
+        let mut stream = opened(&fake).exec("x").timeout(slow).stream().unwrap();
+        stream.next().unwrap().unwrap();
+        thread::sleep(2 * slow);
+        let result = within(PATIENCE, move || stream.result()).unwrap();
+        assert_eq!((result.exit_code, result.end), (3, End::Exited));
+        assert!(!kinds(&fake).contains(&Kind::Killer));
+    }
+}
+
 #[test]
 fn a_command_that_cannot_be_killed_has_not_ended() {
     let no = || Some(Reply::json(500, r#"{"message":"no"}"#));
     for refused in ["exec", "start"] {
         let fake = model(move |kind, request| match kind {
             Kind::ExecStart => Some(output().hang()),
+            Kind::ExecInspect => Some(exec_state(true, "null")),
             Kind::Killer if request.path.ends_with(refused) => no(),
             _ => None,
         });
@@ -494,6 +550,91 @@ fn no_input_is_sent_before_the_engine_has_answered() {
     let fake = model_with(Kind::ExecStart, reply);
     let result = opened(&fake).exec("cat").stdin("some input").run().unwrap();
     assert_eq!(result.stdout, b"some input");
+}
+
+/// An engine whose command reads its input after so long, hears `count` how much it was, and ends.
+fn reads_after(pause: Duration, count: fn(usize)) -> FakeEngine {
+    let has_read = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&has_read);
+    let reply = Reply::hijacked(101).talk(move |mut stream| {
+        thread::sleep(pause);
+        let mut input = Vec::new();
+        stream.read_to_end(&mut input)?;
+        count(input.len());
+        told.store(true, Ordering::Release);
+        Ok(())
+    });
+    let reply = Mutex::new(Some(reply));
+    model(move |kind, _| match kind {
+        Kind::ExecStart => reply.lock().unwrap().take(),
+        Kind::ExecInspect => Some(exec_state(!has_read.load(Ordering::Acquire), "3")),
+        _ => None,
+    })
+}
+
+/// The time that a question to the engine may take is none for a command to read its input in.
+#[test]
+fn input_waits_for_a_command_longer_than_for_the_engine() {
+    let fake = reads_after(Duration::from_secs(1), |len| assert_eq!(len, 5_000_000));
+    let sandbox = opened_within(&fake, Duration::from_millis(300));
+    let exec = sandbox.exec("cat").stdin(vec![b'x'; 5_000_000]);
+    assert_eq!(within(PATIENCE, move || exec.run()).unwrap().exit_code, 3);
+    fake.finish();
+}
+
+#[test]
+fn a_reader_that_panics_is_no_end_of_input() {
+    struct Panics;
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("on purpose")
+        }
+    }
+    let fake = reads_after(Duration::ZERO, |len| assert_eq!(len, 0));
+    let exec = opened(&fake).exec("cat").stdin(Stdin::reader(Panics));
+    let error = within(PATIENCE, move || exec.run()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot read the command's input: its reader panicked"
+    );
+}
+
+#[test]
+fn an_engine_that_is_gone_leaves_what_had_come() {
+    for detached in [false, true] {
+        let fake = model(|kind, _| match kind {
+            Kind::ExecStart => Some(output().talk(|stream| {
+                let socket = stream.local_addr()?;
+                let socket = socket.as_pathname().expect("a bound socket");
+                fs::rename(socket, socket.with_extension("gone"))
+            })),
+            _ => None,
+        });
+        let sandbox = opened(&fake);
+        let error = within(PATIENCE, move || match detached {
+            true => sandbox.exec("x").detach().unwrap().wait(None),
+            false => sandbox.run("x"),
+        });
+        let error = error.unwrap_err();
+        fs::rename(fake.socket().with_extension("gone"), fake.socket()).unwrap();
+        assert_eq!(error.code(), "socket_communication", "{error}");
+        let output = error.partial_output().unwrap();
+        assert_eq!(
+            (&*output.stdout, &*output.stderr),
+            (&b"out"[..], &b"err"[..])
+        );
+    }
+}
+
+#[test]
+fn an_observer_that_panics_stops_nothing() {
+    let fake = model(|_, _| None);
+    let options = EngineOptions::new().socket(fake.socket());
+    let observer = Arc::new(|_: &ExchangeReport<'_>| panic!("on purpose"));
+    let sandbox = options.observer(observer).connect().unwrap().open("box");
+    let process = sandbox.unwrap().exec("x").detach().unwrap();
+    let result = within(PATIENCE, move || process.wait(None)).unwrap();
+    assert_eq!(result.exit_code, 3);
 }
 
 #[test]

@@ -302,6 +302,21 @@ fn hardened() {
 }
 
 #[test]
+fn hardened_with_mounts_of_its_own() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    fs::write(scratch.path().join("theirs"), "theirs").unwrap();
+    let hardened = || live.options().hardened().user("sandbox");
+    let at_home = hardened().volume(Volume::new(scratch.path(), "/home/sandbox/"));
+    let sandbox = live.create(&at_home);
+    assert_eq!(says(&sandbox, "cat ~/theirs"), "theirs");
+    assert!(can(&sandbox, "echo x > /tmp/x"));
+    let small = live.create(&hardened().tmpfs("/tmp/:size=64k".parse().unwrap()));
+    assert!(!can(&small, "head -c 1m /dev/zero > /tmp/x"));
+    assert!(can(&small, "echo x > ~/x"));
+}
+
+#[test]
 fn hardened_with_limits_of_its_own() {
     let Some(live) = Live::begin() else { return };
     if !live.needs_control_groups() {

@@ -114,7 +114,9 @@ fn commands_in_a_sandbox_that_does_not_run() {
     let sandbox = live.sandbox();
     sandbox.stop().unwrap();
     match sandbox.run("true") {
-        Err(Error::ContainerNotRunning { container, status }) => {
+        Err(Error::ContainerNotRunning {
+            container, status, ..
+        }) => {
             assert_eq!(status, "exited");
             assert_eq!(container, sandbox.name());
         }

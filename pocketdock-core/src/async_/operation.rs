@@ -247,3 +247,21 @@ pub(super) fn spawn(work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
         work();
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_goes_on_in_who_polls() {
+        let mut operation = Box::pin(Operation::<()>::new(|| panic!("on purpose")));
+        let mut context = Context::from_waker(Waker::noop());
+        let panic = panic::catch_unwind(AssertUnwindSafe(|| {
+            while operation.as_mut().poll(&mut context).is_pending() {
+                thread::yield_now();
+            }
+        }));
+        let panic = panic.unwrap_err();
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
+    }
+}

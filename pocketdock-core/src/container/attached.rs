@@ -61,6 +61,10 @@ const DRAIN_RATE_MIN: u64 = 128 * 1024;
 /// More than a command can have left in pipes and sockets on its way to us.
 const DRAIN_LEN_MAX: usize = 4 * 1024 * 1024;
 
+/// How long it may be on its way in all, however fast it comes: a child in the background may write
+/// for ever.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Room for the output of most commands. It grows to its full size once a read has filled it.
 const FIRST_BUFFER_LEN: usize = 4 * 1024;
 
@@ -199,6 +203,7 @@ enum Phase {
     /// The command has ended with this code (`None`: killed by us), its output perhaps not.
     Draining {
         exit_code: Option<i32>,
+        until: Instant,
         wait_left: Duration,
         len_left: usize,
     },
@@ -288,11 +293,7 @@ impl Attached {
         }
         match self.phase {
             Phase::Running => self.read_running(sink),
-            Phase::Draining {
-                exit_code,
-                wait_left,
-                len_left,
-            } => self.read_draining(sink, exit_code, wait_left, len_left),
+            Phase::Draining { .. } => self.read_draining(sink),
             Phase::Closed => self.await_end(sink),
         }
     }
@@ -309,8 +310,11 @@ impl Attached {
     fn read_running(&mut self, sink: &mut dyn FnMut(StreamKind, &[u8])) -> Result<Option<Ended>> {
         let now = Instant::now();
         if self.deadline.has_passed() {
-            self.target.kill(Signal::KILL, Scope::Tree)?;
-            self.drain(None, KILL_DRAIN_WAIT);
+            // It may have ended in time, and nobody has looked since.
+            if !self.poll()? {
+                self.target.kill(Signal::KILL, Scope::Tree)?;
+                self.drain(None, KILL_DRAIN_WAIT);
+            }
             return Ok(None);
         }
         let until_poll = self.next_poll.saturating_duration_since(now);
@@ -326,14 +330,18 @@ impl Attached {
         Ok(None)
     }
 
-    fn read_draining(
-        &mut self,
-        sink: &mut dyn FnMut(StreamKind, &[u8]),
-        exit_code: Option<i32>,
-        wait_left: Duration,
-        len_left: usize,
-    ) -> Result<Option<Ended>> {
+    fn read_draining(&mut self, sink: &mut dyn FnMut(StreamKind, &[u8])) -> Result<Option<Ended>> {
+        let Phase::Draining {
+            exit_code,
+            until,
+            wait_left,
+            len_left,
+        } = self.phase
+        else {
+            return Ok(None);
+        };
         let began = Instant::now();
+        let wait_left = wait_left.min(until.saturating_duration_since(began));
         let n = match self.read(wait_left)? {
             Some(n) if 0 < n && 0 < len_left => n,
             _ => return self.end(exit_code, sink).map(Some),
@@ -344,6 +352,7 @@ impl Attached {
         let len_left = len_left.saturating_sub(n);
         self.phase = Phase::Draining {
             exit_code,
+            until,
             wait_left,
             len_left,
         };
@@ -353,12 +362,12 @@ impl Attached {
 
     /// After the output has ended: asks until the command has, too.
     fn await_end(&mut self, sink: &mut dyn FnMut(StreamKind, &[u8])) -> Result<Option<Ended>> {
-        if self.deadline.has_passed() {
-            self.target.kill(Signal::KILL, Scope::Tree)?;
-            return self.end(None, sink).map(Some);
-        }
         match self.ask()? {
             Some(exit_code) => self.end(Some(exit_code), sink).map(Some),
+            None if self.deadline.has_passed() => {
+                self.target.kill(Signal::KILL, Scope::Tree)?;
+                self.end(None, sink).map(Some)
+            }
             None => {
                 // The engine has no way to call back. Whoever gives up watching unparks.
                 thread::park_timeout(self.deadline.at_most(self.poll_interval));
@@ -457,6 +466,7 @@ impl Attached {
     fn drain(&mut self, exit_code: Option<i32>, wait_left: Duration) {
         self.phase = Phase::Draining {
             exit_code,
+            until: Instant::now() + DRAIN_TIME_MAX,
             wait_left,
             len_left: DRAIN_LEN_MAX,
         };
@@ -467,15 +477,17 @@ impl Attached {
         self.poll_interval = CLOSED_POLL_FIRST;
     }
 
-    fn poll(&mut self) -> Result<()> {
+    /// Asks whether the command has ended, which begins the draining.
+    fn poll(&mut self) -> Result<bool> {
         let began = Instant::now();
-        if let Some(exit_code) = self.ask()? {
+        let exit_code = self.ask()?;
+        if let Some(exit_code) = exit_code {
             let slowness = began.elapsed() * DRAIN_WAIT_ANSWERS;
             self.drain(Some(exit_code), (DRAIN_WAIT + slowness).min(DRAIN_WAIT_MAX));
         }
         self.poll_interval = (self.poll_interval * 2).min(self.pace.poll_max);
         self.next_poll = Instant::now() + self.poll_interval;
-        Ok(())
+        Ok(exit_code.is_some())
     }
 
     /// The exit code if the command has ended.
@@ -486,6 +498,8 @@ impl Attached {
         match answer {
             // It is busy with something else on this container; the output still flows.
             Err(Error::Timeout { .. }) if !self.is_silent_for_long(began) => Ok(None),
+            // It went away while the command was watched.
+            Err(Error::SocketConnection { reason, .. }) => Err(self.cut_short(&reason)),
             answer => {
                 self.silent_since = None;
                 answer
@@ -558,6 +572,7 @@ impl Attached {
         Err(Error::ContainerNotRunning {
             container: self.target.container.to_string(),
             status: "paused".to_owned(),
+            output: Box::default(),
         })
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Several may be registered for one event; they run one after the other, in the order they were
 //! registered, on the reader thread of the process. No lock is held meanwhile, so a callback may
-//! call any method of the container and of the process, registering included. A panic in one is
-//! caught and counted, after the panic hook has reported it, and stops nothing else.
+//! call any method of the container and of the process, registering included, but those that would
+//! wait for this very thread, which refuse. A panic in one is caught and counted, after the panic hook has reported it, and stops nothing else.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::container::output::StreamKind;
 use crate::container::result::ExecResult;
+use crate::error::Error;
 
 /// Gets the ID of the process and a piece of its output, cut between UTF-8 characters.
 pub(crate) type OnOutput = Arc<dyn Fn(&str, &[u8]) + Send + Sync>;
@@ -48,6 +49,15 @@ impl fmt::Debug for Callbacks {
             exit.len()
         )
     }
+}
+
+/// The error for a callback that would wait for the thread that it runs on.
+pub(crate) fn waits_for_itself(call: &str) -> Error {
+    Error::invalid(
+        "call",
+        call,
+        "a callback cannot wait for the thread that it runs on; do it on another one",
+    )
 }
 
 impl Callbacks {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::container::embed::embed;
 use crate::container::labels;
 use crate::container::options::CreateOptions;
-use crate::container::plan::Plan;
+use crate::container::plan::{Plan, way_to};
 use crate::container::specs::{Device, Tmpfs};
 use crate::wire::json;
 use crate::wire::value::Value;
@@ -205,12 +205,14 @@ impl CreateOptions {
 
     /// The directories in memory, those of a hardened sandbox included.
     pub(crate) fn tmpfs_mounts(&self, home: Option<&str>) -> Vec<Tmpfs> {
-        let mut mounts: Vec<Tmpfs> = Vec::new();
-        if self.hardened {
-            mounts.extend(["/tmp"].into_iter().chain(home).map(Tmpfs::new));
-        }
-        mounts.extend(self.tmpfs.iter().cloned());
-        mounts
+        // What was asked for goes first: of two mounts at one place, Docker takes one in silence.
+        let is_free = |dir: &&str| {
+            self.mount_targets()
+                .all(|(_, asked)| way_to(asked) != way_to(dir))
+        };
+        let by_itself = ["/tmp"].into_iter().chain(home).filter(is_free);
+        let by_itself = by_itself.filter(|_| self.hardened).map(Tmpfs::new);
+        by_itself.chain(self.tmpfs.iter().cloned()).collect()
     }
 
     /// The controls whose loss the caller must hear of: what was asked, and where the engine

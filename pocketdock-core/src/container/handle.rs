@@ -611,8 +611,9 @@ impl Container {
         }
         remove(self.client(), &self.inner().id)?;
         self.inner().guarded.store(false, Ordering::Release);
+        self.inner().callbacks.clear(); // One may hold this very handle.
         self.recorder()
-            .map_or(Ok(()), |recorder| recorder.removed())
+            .map_or(Ok(()), |recorder| recorder.removed(&self.inner().id))
     }
 
     /// Lets it live on after the last handle: its guard is taken off.

@@ -9,7 +9,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use crate::engine::client::Connection;
 use crate::error::{Error, Result};
@@ -108,8 +108,8 @@ impl From<String> for Stdin {
 pub(crate) struct InputPump {
     thread: Option<JoinHandle<()>>,
     prompt: bool,
-    /// Why the source could not be read to its end.
-    failure: Arc<Mutex<Option<io::Error>>>,
+    /// Why the command did not get all of it.
+    failure: Arc<Mutex<Option<Error>>>,
 }
 
 impl InputPump {
@@ -119,7 +119,7 @@ impl InputPump {
         let failure = Arc::new(Mutex::new(None));
         let thread = host::spawn("pocketdock-stdin", {
             let failure = Arc::clone(&failure);
-            move || pump(source, &socket, &failure)
+            move || Writer { socket, failure }.pump(source)
         })?;
         Ok(InputPump {
             thread: Some(thread),
@@ -131,8 +131,7 @@ impl InputPump {
     /// Takes the error by which the source has ended, if one has.
     pub(crate) fn failure(&self) -> Option<Error> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        let source = failure.take()?;
-        Some(Error::io("read the command's input", source))
+        failure.take()
     }
 }
 
@@ -146,23 +145,48 @@ impl Drop for InputPump {
     }
 }
 
-/// Copies until the source or the command ends; there is nobody to tell how.
-fn pump(mut source: Box<dyn Read + Send>, socket: &UnixStream, failure: &Mutex<Option<io::Error>>) {
-    let mut buffer = vec![0; BUFFER_LEN];
-    loop {
-        let piece = match source.read(&mut buffer) {
-            Ok(n) => buffer.get(..n).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
-                // Before the command can see the end of its input.
-                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                break;
+/// What the thread writes to. It is closed for writing whatever happens, for a command may wait for
+/// the end of its input.
+struct Writer {
+    socket: Arc<UnixStream>,
+    failure: Arc<Mutex<Option<Error>>>,
+}
+
+impl Writer {
+    /// Copies until the source or the command ends.
+    fn pump(&self, mut source: Box<dyn Read + Send>) {
+        let mut buffer = vec![0; BUFFER_LEN];
+        loop {
+            let piece = match source.read(&mut buffer) {
+                Ok(n) => buffer.get(..n).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return self.fail(Error::io("read the command's input", error)),
+            };
+            if piece.is_empty() {
+                return;
             }
-        };
-        let mut connection = socket;
-        if piece.is_empty() || connection.write_all(piece).is_err() {
-            break;
+            if let Err(error) = (&*self.socket).write_all(piece) {
+                return match error.kind() {
+                    // The command has ended, or is watched no more.
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {}
+                    _ => self.fail(Error::io("write the command's input", error)),
+                };
+            }
         }
     }
-    let _closed_already = socket.shutdown(Shutdown::Write);
+
+    fn fail(&self, error: Error) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // Before the command can see the end of its input.
+        if thread::panicking() {
+            let panicked = io::Error::other("its reader panicked");
+            self.fail(Error::io("read the command's input", panicked));
+        }
+        let _closed_already = self.socket.shutdown(Shutdown::Write);
+    }
 }

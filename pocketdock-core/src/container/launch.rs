@@ -56,6 +56,7 @@ pub(crate) fn failure(
         return Some(Error::ContainerNotRunning {
             container: container.to_owned(),
             status: "exited".to_owned(),
+            output: Box::default(),
         });
     }
     let program = command.first().cloned().unwrap_or_default();

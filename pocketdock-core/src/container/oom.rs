@@ -4,7 +4,8 @@
 //! kernel counts such kills for each control group, and the sandbox can read its own: `oom_kill`
 //! in `memory.events` (version 2) or `memory.oom_control` (version 1). The count that was last
 //! accounted for is kept in the sandbox, in `/dev/shm`, so that an earlier kill is not taken for
-//! this one.
+//! this one. A kill that no command has ended by (its shell went on) is accounted for by the next
+//! command that dies of SIGKILL, whatever has sent it that.
 //!
 //! Source: the kernel's cgroup documentation, "Memory".
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::container::helper;
 use crate::engine::client::Client;
 use crate::engine::exec::ExecConfig;
+use crate::wire::digits;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,5 +41,9 @@ pub(crate) fn happened(client: &Client, container: &str) -> bool {
         ..ExecConfig::default()
     };
     let answer = helper::answer(client, container, &config, "oom ", TIMEOUT);
-    answer.is_ok_and(|line| line != "oom 0")
+    let count = answer.ok().and_then(|line| {
+        let count = line.trim_start_matches("oom ").as_bytes();
+        digits::decimal(count)
+    });
+    count.is_some_and(|count| 0 < count)
 }

@@ -236,19 +236,22 @@ impl CreateOptions {
 
     /// Docker takes one of two mounts at the same place and does not say which.
     fn check_mount_points(&self) -> Result<()> {
-        let volumes = self
-            .volumes
-            .iter()
-            .map(|volume| ("volume", &volume.container));
-        let tmpfs = self.tmpfs.iter().map(|tmpfs| ("tmpfs", &tmpfs.dir));
         let mut taken = HashSet::new();
-        for (what, target) in volumes.chain(tmpfs) {
+        for (what, target) in self.mount_targets() {
             if !taken.insert(mount_point(what, target)?) {
                 let reason = "something else is mounted there already";
                 return Err(Error::invalid(what, target, reason));
             }
         }
         Ok(())
+    }
+
+    /// What is asked to be mounted, and where.
+    pub(super) fn mount_targets(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let volumes = self.volumes.iter();
+        let volumes = volumes.map(|volume| ("volume", volume.container.as_str()));
+        let tmpfs = self.tmpfs.iter();
+        volumes.chain(tmpfs.map(|tmpfs| ("tmpfs", tmpfs.dir.as_str())))
     }
 
     fn check_pids(&self) -> Result<()> {
@@ -417,8 +420,8 @@ fn existing_volume(volume: &Volume) -> Result<(PathBuf, String, bool)> {
     Ok((host, target.clone(), volume.read_only))
 }
 
-/// The names on the way to a mount point, as the engine walks them.
-fn mount_point<'a>(what: &'static str, target: &'a str) -> Result<Vec<&'a str>> {
+/// The names on the way to a path, as the engine walks them.
+pub(super) fn way_to(target: &str) -> Vec<&str> {
     let mut way = Vec::new();
     for part in target.split('/') {
         match part {
@@ -427,6 +430,12 @@ fn mount_point<'a>(what: &'static str, target: &'a str) -> Result<Vec<&'a str>> 
             name => way.push(name),
         }
     }
+    way
+}
+
+/// The same for a mount point.
+fn mount_point<'a>(what: &'static str, target: &'a str) -> Result<Vec<&'a str>> {
+    let way = way_to(target);
     // The root is refused by Docker, too; Podman would hide the image and go on.
     if is_absolute(target) && !way.is_empty() {
         return Ok(way);

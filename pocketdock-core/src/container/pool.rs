@@ -16,7 +16,6 @@ mod ledger;
 
 use std::fmt;
 use std::ops::Deref;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -456,7 +455,7 @@ impl Shared {
                 }
                 Job::Remove(container) => {
                     drop(ledger);
-                    let removed = contained(|| remove(&container));
+                    let removed = remove(&container);
                     drop(container);
                     outcome = outcome.and(removed);
                     ledger = self.ledger();
@@ -477,17 +476,12 @@ impl Shared {
     }
 
     fn start(&self) -> Result<Container> {
-        contained(|| self.engine.create(&self.options))
+        self.engine.create(&self.options)
     }
 }
 
-/// Keeps a panic, which can only be an observer's, from ending a worker with its job undone.
-fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(panicked()))
-}
-
 fn panicked() -> Error {
-    let cause = std::io::Error::other("an observer of the engine panicked");
+    let cause = std::io::Error::other("a worker of it panicked");
     Error::io("look after the pool", cause)
 }
 

@@ -10,11 +10,11 @@
 //! ```
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use crate::container::attached::{Abandoner, Ended, Pace};
-use crate::container::callbacks::{Callbacks, OnOutput};
+use crate::container::callbacks::{self, Callbacks, OnOutput};
 use crate::container::exec::{Exec, Started};
 use crate::container::handle::Container;
 use crate::container::kill::{Scope, Signal};
@@ -64,6 +64,7 @@ pub struct Process {
 struct Owner {
     shared: Arc<Shared>,
     abandoner: Abandoner,
+    reader_id: ThreadId,
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -127,12 +128,12 @@ impl Exec {
             let shared = Arc::clone(&shared);
             move || shared.follow(started)
         })?;
-        let reader = Mutex::new(Some(reader));
         Ok(Process {
             owner: Arc::new(Owner {
                 shared,
                 abandoner,
-                reader,
+                reader_id: reader.thread().id(),
+                reader: Mutex::new(Some(reader)),
             }),
         })
     }
@@ -202,7 +203,8 @@ impl Process {
     /// # Errors
     ///
     /// [`Error::Timeout`] once `timeout` has passed, which leaves the command alone;
-    /// [`Error::ContainerGone`], [`Error::SocketCommunication`] if it can no longer be observed.
+    /// [`Error::ContainerGone`], [`Error::SocketCommunication`] if it can no longer be observed;
+    /// [`Error::InvalidArgument`] in a callback of it that runs before its end.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<ExecResult> {
         self.wait_for(timeout, &Endless)
     }
@@ -220,6 +222,9 @@ impl Process {
         loop {
             if let Some(result) = state.take_result(&shared.id)? {
                 return Ok(result);
+            }
+            if thread::current().id() == self.owner.reader_id {
+                return Err(callbacks::waits_for_itself("wait"));
             }
             let left = match patience.is_over() {
                 true => Some(Duration::ZERO),
@@ -358,6 +363,9 @@ impl Container {
     /// Calls `callback` with each further piece of standard output of every process that is
     /// detached through this handle or a clone of it.
     ///
+    /// A callback is kept until the sandbox is [shut down](Self::shutdown). One that holds a handle
+    /// of this sandbox keeps a guarded one until then, too: dropping the others removes nothing.
+    ///
     /// ```no_run
     /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
     /// sandbox.on_stdout(|id, piece| println!("{id}: {}", String::from_utf8_lossy(piece)));
@@ -455,12 +463,16 @@ impl State {
                 }))
             }
             Outcome::Failed(error) => {
-                let BufferSnapshot { stdout, stderr } = self.ring.take();
                 let error = error.take().unwrap_or_else(|| Error::SocketCommunication {
                     endpoint: format!("POST /exec/{id}/start"),
                     reason: "its failure has been reported before".to_owned(),
                     output: Box::default(),
                 });
+                // What an error cannot carry can still be read.
+                if error.partial_output().is_none() {
+                    return Err(error);
+                }
+                let BufferSnapshot { stdout, stderr } = self.ring.take();
                 Err(error.with_output(stdout, stderr))
             }
         }
@@ -475,8 +487,7 @@ impl Drop for Owner {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        let own = thread::current().id();
-        if let Some(reader) = reader.filter(|reader| reader.thread().id() != own) {
+        if let Some(reader) = reader.filter(|_| thread::current().id() != self.reader_id) {
             reader.thread().unpark();
             // A callback's panic has been contained; there is no other.
             let _panic = reader.join();

@@ -58,12 +58,12 @@ pub(crate) trait Recorder: fmt::Debug + Send + Sync {
     /// Another container has taken the place of the sandbox's.
     fn replaced(&self, id: &str, image: &str);
 
-    /// The sandbox is gone.
+    /// The sandbox is gone whose container had this ID.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if what was kept cannot be removed.
-    fn removed(&self) -> Result<()>;
+    fn removed(&self, id: &str) -> Result<()>;
 
     /// The first failure since this was asked.
     fn take_failure(&self) -> Option<Error>;

@@ -315,7 +315,8 @@ impl Session {
     /// UTF-8 characters.
     ///
     /// It runs on the session's reader thread and may call any method of the container, and
-    /// [`send`](Self::send); waiting for a result there is refused. A panic in it is contained.
+    /// [`send`](Self::send); waiting for a result there is refused, and so is
+    /// [`interrupt`](Self::interrupt), which waits, too. A panic in it is contained.
     /// It is let go when the session ends; one that holds a clone of the session, or of a sandbox
     /// that is to go with its last handle, keeps that until then.
     ///
@@ -332,6 +333,9 @@ impl Session {
     /// # Ok::<(), pocketdock_core::Error>(())
     /// ```
     pub fn on_output(&self, callback: impl Fn(StreamKind, &[u8]) + Send + Sync + 'static) {
+        if self.shell.is_closed() {
+            return; // There is nothing more to come.
+        }
         let callback = Arc::new(callback);
         for stream in [StreamKind::Stdout, StreamKind::Stderr] {
             let callback = Arc::clone(&callback);

@@ -228,15 +228,12 @@ impl Terminal {
             exec_id,
             ..
         } = &self.handle.target;
-        let failure = exec::inspect(client, exec_id)?
-            .and_then(|state| launch::failure(&state, &self.first, &self.command, container));
-        match failure {
-            Some(error) => {
-                self.ended = true;
-                Err(error)
-            }
-            None => Ok(()),
-        }
+        let Some(state) = exec::inspect(client, exec_id)? else {
+            return Ok(());
+        };
+        self.ended = !state.running;
+        let failure = launch::failure(&state, &self.first, &self.command, container);
+        failure.map_or(Ok(()), Err)
     }
 
     /// How the command ended, once [`read`](Self::read) has given 0.
@@ -246,8 +243,8 @@ impl Terminal {
     /// [`Error::ContainerGone`] if the sandbox was removed; [`Error::Timeout`] if the command
     /// outlives its terminal, which leaves it alone.
     pub fn result(mut self) -> Result<ExecResult> {
+        self.ended = true; // What outlives its terminal is left alone.
         let exit_code = self.await_end()?;
-        self.ended = true;
         Ok(ExecResult {
             exit_code,
             stdout: Vec::new(),

@@ -14,6 +14,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ pub struct ExchangeReport<'a> {
     pub duration: Duration,
 }
 
-/// Gets a report of every exchange.
+/// Gets a report of every exchange, on whichever thread that runs. A panic in it stops nothing.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -408,12 +409,15 @@ impl Client {
         let timeout = call.timeout.unwrap_or(self.timeout);
         let answer = self.exchange(&head, call, timeout);
         if let Some(observer) = &self.observer {
-            observer(&ExchangeReport {
+            let report = ExchangeReport {
                 method: method.as_str(),
                 target: head.target(),
                 status: answer.as_ref().ok().map(|(head, _)| head.status),
                 duration: started.elapsed(),
-            });
+            };
+            // Its panic has been reported by the hook. Here it would end threads that others wait
+            // for, and leave half-done what has nothing to do with it.
+            let _panic = catch_unwind(AssertUnwindSafe(|| observer(&report)));
         }
         match answer {
             Ok((head, body)) => Ok(Streaming {
@@ -526,7 +530,7 @@ impl Streaming {
     /// The same reply with a body that may take as long as it will.
     #[must_use]
     pub fn without_deadline(mut self) -> Self {
-        self.body.connection_mut().set_deadline(Deadline::NEVER);
+        self.body.connection_mut().lift_deadline();
         self
     }
 
@@ -694,6 +698,15 @@ impl Connection {
     pub fn set_deadline(&mut self, deadline: Deadline) {
         self.deadline = deadline;
         self.patience = None;
+    }
+
+    /// Lets reads and writes take as long as they will, also those of whoever shares the socket.
+    fn lift_deadline(&mut self) {
+        self.set_deadline(Deadline::NEVER);
+        // What the request was sent with would go on to end the writes that are not made here.
+        if self.stream.set_write_timeout(None).is_ok() {
+            self.write_timeout = None;
+        }
     }
 
     /// Gives each read and write so long from now on, however many there are.

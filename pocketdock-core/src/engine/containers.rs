@@ -612,6 +612,7 @@ fn not_running(client: &Client, container: &str, reply: &Reply) -> Error {
                 Error::ContainerNotRunning {
                     container: name.trim_start_matches('/').to_owned(),
                     status: status.to_owned(),
+                    output: Box::default(),
                 }
             }
         },

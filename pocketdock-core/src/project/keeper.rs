@@ -128,8 +128,12 @@ impl Recorder for Keeper {
         self.failure.note(self.describe_anew(id, image));
     }
 
-    fn removed(&self) -> Result<()> {
-        self.instance.remove()
+    fn removed(&self, id: &str) -> Result<()> {
+        // Another one may have been made by this name since, with a container of its own.
+        match self.instance.description()? {
+            Some(description) if description.id != id => Ok(()),
+            _ => self.instance.remove(),
+        }
     }
 
     fn take_failure(&self) -> Option<Error> {
@@ -169,7 +173,7 @@ impl Recorder for Lost {
 
     fn replaced(&self, _: &str, _: &str) {}
 
-    fn removed(&self) -> Result<()> {
+    fn removed(&self, _: &str) -> Result<()> {
         Ok(())
     }
 

@@ -344,6 +344,7 @@ impl Script {
                 return Error::ContainerNotRunning {
                     container: self.target.name.as_ref().to_owned(),
                     status: status.unwrap_or_default().to_owned(),
+                    output: Box::default(),
                 };
             }
             if FATE_WITHIN < began.elapsed() {

@@ -211,6 +211,7 @@ impl Link {
                 Some(status) => Some(Error::ContainerNotRunning {
                     container,
                     status: status.to_owned(),
+                    output: Box::default(),
                 }),
             },
             Err(Error::ContainerNotFound { container }) => Some(Error::ContainerGone {

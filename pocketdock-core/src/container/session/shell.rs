@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
-use crate::container::callbacks::Callbacks;
+use crate::container::callbacks::{self, Callbacks};
 use crate::container::handle::Container;
 use crate::container::kill::{Marks, Signal};
 use crate::container::launch;
@@ -115,8 +115,23 @@ impl Shell {
     /// Takes a command; it begins when those before it have ended.
     pub(crate) fn submit(&self, job: Job) -> Result<Ticket> {
         let ticket = self.link.state().submit(job)?;
-        self.link.go_on()?;
+        // The reader goes on by itself after each callback, and a long write could wait for it.
+        if !self.is_reader() {
+            self.link.go_on()?;
+        }
         Ok(ticket)
+    }
+
+    fn is_reader(&self) -> bool {
+        thread::current().id() == self.reader_id
+    }
+
+    /// Refuses what waits for the reader to a callback, which is called by it.
+    fn refuse_callback(&self, call: &str) -> Result<()> {
+        match self.is_reader() {
+            true => Err(callbacks::waits_for_itself(call)),
+            false => Ok(()),
+        }
     }
 
     /// Runs a command to its end, until `timeout` has passed, or until nobody waits any more.
@@ -126,13 +141,7 @@ impl Shell {
         timeout: Option<Duration>,
         patience: &dyn Patience,
     ) -> Result<ExecResult> {
-        if thread::current().id() == self.reader_id {
-            return Err(Error::invalid(
-                "call",
-                "send_and_wait",
-                "a callback cannot wait for the thread that it runs on",
-            ));
-        }
+        self.refuse_callback("send_and_wait")?;
         let deadline = Deadline::after_some(timeout);
         let ticket = self.submit(job)?;
         patience.wake_by(self.nudger());
@@ -185,6 +194,7 @@ impl Shell {
 
     /// Aborts the command in flight, if there is one; never one that begins later.
     pub(crate) fn interrupt(&self) -> Result<()> {
+        self.refuse_callback("interrupt")?;
         let in_flight = self.link.state().in_flight();
         in_flight.map_or(Ok(()), |ticket| self.link.abort(ticket, Cause::Interrupted))
     }
@@ -220,7 +230,7 @@ impl Shell {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(reader) = reader.filter(|_| thread::current().id() != self.reader_id) {
+        if let Some(reader) = reader.filter(|_| !self.is_reader()) {
             reader.thread().unpark();
             // A callback's panic has been contained; there is no other.
             let _panic = reader.join();
