@@ -172,7 +172,10 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     ("126", "the command can not be executed"),
     ("127", "the command was not found"),
     ("128+n", "the command was killed by signal n"),
-    ("129, 143", "pocketdock was ended by SIGHUP, SIGTERM"),
+    (
+        "129, 131, 143",
+        "pocketdock was ended by SIGHUP, SIGQUIT, SIGTERM",
+    ),
 ];
 
 /// The environment variables, as help shows them.

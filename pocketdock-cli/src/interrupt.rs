@@ -1,10 +1,11 @@
-//! What Ctrl-C, SIGTERM and SIGHUP do while a command runs in a sandbox.
+//! What Ctrl-C, Ctrl-\, SIGTERM and SIGHUP do while a command runs in a sandbox.
 //!
 //! ```text
 //!            first               any later one        third of all
 //! SIGINT     SIGINT to the tree  SIGKILL to the tree  end pocketdock itself
 //! SIGTERM    SIGTERM to the tree, SIGKILL once GRACE has passed
 //! SIGHUP     SIGHUP to the tree, SIGKILL once GRACE has passed
+//! SIGQUIT    SIGQUIT to the tree, SIGKILL once GRACE has passed
 //! ```
 //!
 //! The tree is the command and everything it started, in the container. SIGINT
@@ -24,7 +25,7 @@ use crate::failure::Failure;
 use crate::spawn::spawn;
 use crate::tty::{self, Signal, SignalWatch};
 
-/// How long a command may take to end after SIGTERM or SIGHUP.
+/// How long a command may take to end after SIGTERM, SIGHUP or SIGQUIT.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// After this many signals no one waits for the engine any more.
@@ -199,6 +200,7 @@ fn passed_on(signal: Signal) -> Sent {
     match signal {
         Signal::Hangup => Sent::HUP,
         Signal::Interrupt => Sent::INT,
+        Signal::Quit => Sent::QUIT,
         Signal::Terminate => Sent::TERM,
     }
 }
@@ -212,7 +214,12 @@ mod tests {
     #[test]
     fn the_first_signal_asks_and_the_second_kills() {
         let later = Instant::now();
-        for first in [Signal::Hangup, Signal::Interrupt, Signal::Terminate] {
+        for first in [
+            Signal::Hangup,
+            Signal::Interrupt,
+            Signal::Quit,
+            Signal::Terminate,
+        ] {
             let mut plan = Plan::default();
             assert_eq!(plan.next(first, later), passed_on(first));
             let patient = first == Signal::Interrupt;

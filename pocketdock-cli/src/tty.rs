@@ -1,6 +1,6 @@
 //! The terminal: its signals, raw mode and size. The only unsafe code of the project.
 //!
-//! std can not receive a signal. Here SIGHUP, SIGINT and SIGTERM are blocked
+//! std can not receive a signal. Here SIGHUP, SIGINT, SIGQUIT and SIGTERM are blocked
 //! and a thread of our own collects them with sigwait(3), so what they start is
 //! ordinary code on an ordinary thread: no signal handler, nothing that has to
 //! be async-signal-safe.
@@ -36,12 +36,19 @@ pub(crate) enum Signal {
     Hangup = 1,
     /// Ctrl-C.
     Interrupt = 2,
+    /// Ctrl-\\.
+    Quit = 3,
     /// `kill`.
     Terminate = 15,
 }
 
 /// Every signal that is watched for.
-const SIGNALS: [Signal; 3] = [Signal::Hangup, Signal::Interrupt, Signal::Terminate];
+const SIGNALS: [Signal; 4] = [
+    Signal::Hangup,
+    Signal::Interrupt,
+    Signal::Quit,
+    Signal::Terminate,
+];
 
 /// Room for any system's `sigset_t`: glibc and musl use 128 bytes, macOS 4.
 #[repr(C, align(16))]
@@ -93,6 +100,7 @@ impl Signal {
         match self {
             Self::Hangup => "SIGHUP",
             Self::Interrupt => "SIGINT",
+            Self::Quit => "SIGQUIT",
             Self::Terminate => "SIGTERM",
         }
     }
@@ -328,6 +336,6 @@ mod tests {
     #[test]
     fn exit_codes_are_the_shells() {
         let codes = SIGNALS.map(Signal::exit_code);
-        assert_eq!(codes, [129, 130, 143]);
+        assert_eq!(codes, [129, 130, 131, 143]);
     }
 }

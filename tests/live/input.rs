@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use pocketdock_core::{Error, Stdin, StreamKind};
+use pocketdock_core::{EngineOptions, Error, Stdin, StreamKind};
 
 use crate::fixture::Live;
 use crate::host::assert_idle;
@@ -189,6 +189,33 @@ fn input_that_cannot_be_read_to_its_end_is_no_success() {
     }
     assert!(session.send_and_wait("true", None).unwrap().ok());
     assert!(runner.run("true").unwrap().ok());
+}
+
+#[test]
+fn input_does_not_hide_that_there_is_no_such_program() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.sandbox();
+    for stdin in [Stdin::from("short"), Stdin::reader(io::empty())] {
+        let outcome = sandbox.exec(["no-such-program"]).stdin(stdin).run();
+        match outcome {
+            Err(Error::CommandNotFound { command }) => assert_eq!(command, "no-such-program"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The time that a question to the engine may take is none for a command to read its input in.
+#[test]
+fn a_command_may_begin_to_read_late() {
+    let Some(live) = Live::begin() else { return };
+    let options = EngineOptions::new().socket(live.engine().socket_path());
+    let patient = options.timeout(Duration::from_secs(2)).connect().unwrap();
+    let sandbox = patient.create(&live.options()).unwrap();
+    let result = sandbox
+        .exec("sleep 4; wc -c")
+        .stdin(vec![b'x'; 8 << 20])
+        .run();
+    assert_eq!(result.unwrap().stdout_text().trim(), (8 << 20).to_string());
 }
 
 #[test]

@@ -88,6 +88,11 @@ const FORGOTTEN_MAX: Duration = Duration::from_secs(10);
 const PAUSE_POLL: Duration = Duration::from_secs(5);
 const PAUSES_MAX: u32 = 3;
 
+/// How long a removal may take that has begun, and how long after a stop one may begin that belongs
+/// to it: an engine stops a container before it removes it.
+const REMOVAL_WAIT: Duration = Duration::from_secs(5);
+const STOPPED_WAIT: Duration = Duration::from_millis(300);
+
 /// Input that no pipe is too small for, so that it can be written whoever reads it.
 const PIPE_LEN: usize = 32 * 1024;
 
@@ -96,6 +101,10 @@ const KILLED: i32 = 128 + 9;
 
 /// The longest text in which an engine reports that it could not start a program.
 const LAUNCH_TEXT_MAX: usize = 8 * 1024;
+
+/// The shell that gives a command its input from a holder says of a missing one what Podman would.
+const REPORT_MISSING: &str = "command -v \"$1\" >/dev/null 2>&1 || \
+    { echo \"Error: crun: executable file not found: $1\" >&2; exit 127; }; ";
 
 /// Podman adds one of these to stderr when a command ends before it has read all of its input.
 const PODMAN_INPUT_NOISE: [&[u8]; 2] = [
@@ -621,7 +630,7 @@ impl Attached {
         self.refuse_cut_input()?;
         let (exit_code, end) = match exit_code {
             None => (TIMEOUT_EXIT_CODE, End::TimedOut),
-            Some(code) => (code, self.kind_of_end(code)),
+            Some(code) => (code, self.kind_of_end(code)?),
         };
         Ok(Ended {
             exit_code,
@@ -662,12 +671,29 @@ impl Attached {
         }
     }
 
-    fn kind_of_end(&self, exit_code: i32) -> End {
-        let killed = End::Signaled(i32::from(Signal::KILL.number()));
-        match End::from_code(exit_code) {
-            end if end != killed => end,
-            _ if oom::happened(&self.target.client, &self.target.container) => End::OomKilled,
-            _ => killed,
+    fn kind_of_end(&self, exit_code: i32) -> Result<End> {
+        let end = End::from_code(exit_code);
+        if exit_code != KILLED {
+            return Ok(end);
+        }
+        self.refuse_removal()?;
+        let is_oom = oom::happened(&self.target.client, &self.target.container);
+        Ok(if is_oom { End::OomKilled } else { end })
+    }
+
+    /// Fails if its container is being removed, of which the kill of a command is the first sign.
+    fn refuse_removal(&self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let wait = match self.container()?.str_at(&["State", "Status"]) {
+                Some("removing" | "dead") => REMOVAL_WAIT,
+                Some("exited" | "stopped" | "stopping") => STOPPED_WAIT,
+                _ => return Ok(()),
+            };
+            if wait <= began.elapsed() {
+                return Ok(());
+            }
+            thread::park_timeout(CLOSED_POLL_MAX / 10);
         }
     }
 }
@@ -692,7 +718,7 @@ fn route_input(
     match Holder::open(target) {
         Ok(mut holder) => {
             holder.feed(stdin)?;
-            let line = format!("exec \"$@\" {}", holder.redirection());
+            let line = format!("{REPORT_MISSING}exec \"$@\" {}", holder.redirection());
             let shell = ["sh", "-c", &line, "sh"].map(str::to_owned);
             config.command.splice(..0, shell);
             config.stdin = false;

@@ -207,12 +207,17 @@ impl CreateOptions {
     pub(crate) fn tmpfs_mounts(&self, home: Option<&str>) -> Vec<Tmpfs> {
         // What was asked for goes first: of two mounts at one place, Docker takes one in silence.
         let is_free = |dir: &&str| {
-            self.mount_targets()
-                .all(|(_, asked)| way_to(asked) != way_to(dir))
+            let mut asked = self.mount_targets();
+            asked.all(|(_, target)| way_to(target) != way_to(dir))
         };
         let by_itself = ["/tmp"].into_iter().chain(home).filter(is_free);
         let by_itself = by_itself.filter(|_| self.hardened).map(Tmpfs::new);
-        by_itself.chain(self.tmpfs.iter().cloned()).collect()
+        // Podman, which mounts some places by itself, knows them by their plain paths only.
+        let plain = |asked: &Tmpfs| Tmpfs {
+            dir: format!("/{}", way_to(&asked.dir).join("/")),
+            ..asked.clone()
+        };
+        by_itself.chain(self.tmpfs.iter().map(plain)).collect()
     }
 
     /// The controls whose loss the caller must hear of: what was asked, and where the engine

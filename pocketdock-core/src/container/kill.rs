@@ -96,6 +96,17 @@ impl Signal {
     pub const HUP: Signal = Signal(1);
     /// Interrupt, as from Ctrl-C.
     pub const INT: Signal = Signal(2);
+    /// Quit, as from Ctrl-\.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::{Scope, Signal};
+    ///
+    /// let server = sandbox.exec(["java", "-jar", "server.jar"]).detach()?;
+    /// server.kill(Signal::QUIT, Scope::Command)?; // Java says what its threads do.
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    pub const QUIT: Signal = Signal(3);
     /// Kill, which cannot be caught.
     pub const KILL: Signal = Signal(9);
     /// The first user-defined signal.

@@ -9,6 +9,7 @@
 //!
 //! Source: Docker Engine API, "Exec", `Tty`.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -33,7 +34,7 @@ const DETACH_KEYS: &str = "ctrl-@,ctrl-^,ctrl-@,ctrl-_,ctrl-@";
 
 /// How long an engine may take to have a new terminal ready for its size, and how often it is
 /// asked meanwhile.
-const RESIZE_PATIENCE: Duration = Duration::from_secs(2);
+const RESIZE_PATIENCE: Duration = Duration::from_secs(10);
 const RESIZE_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long an engine may go on saying that a command runs whose terminal is closed.
@@ -86,6 +87,8 @@ pub struct Terminal {
     streaming: Streaming,
     command: Vec<String>,
     started: Instant,
+    /// Output that came before anybody read.
+    early: VecDeque<u8>,
     /// The first output, which may be the engine's report of a failed launch.
     first: Vec<u8>,
     ended: bool,
@@ -143,18 +146,19 @@ impl Exec {
         let streaming = exec::start(&target.client, &target.exec_id, true)
             .map_err(|error| launch::start_error(error, &config.command))?;
         let connection = streaming.body.connection().share();
-        let handle = TerminalHandle { target, connection };
-        handle.set_first_size(size)?;
-        Ok(Terminal {
-            handle,
+        let mut terminal = Terminal {
+            handle: TerminalHandle { target, connection },
             streaming,
             command: config.command,
             started,
+            early: VecDeque::new(),
             first: Vec::new(),
             ended: false,
             _script: script,
             _sandbox: sandbox,
-        })
+        };
+        terminal.set_first_size(size)?;
+        Ok(terminal)
     }
 }
 
@@ -173,19 +177,36 @@ impl Terminal {
     /// and says nothing any more; [`Error::CommandNotFound`] and [`Error::CommandNotExecutable`] if
     /// the command could not be started.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let n = match self.early.is_empty() {
+            true => self.read_now(buffer)?,
+            false => self.early.read(buffer).unwrap_or_default(), // Which reads memory.
+        };
+        let piece = buffer.get(..n).unwrap_or_default();
+        let room = LAUNCH_TEXT_MAX
+            .saturating_sub(self.first.len())
+            .min(piece.len());
+        self.first
+            .extend_from_slice(piece.get(..room).unwrap_or_default());
+        if n == 0 {
+            self.check_launch()?;
+        }
+        Ok(n)
+    }
+
+    fn read_now(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let mut wait = SILENCE;
         let mut unanswered = 0;
-        let n = loop {
+        loop {
             let deadline = Deadline::after(wait);
             self.streaming.body.connection_mut().set_deadline(deadline);
             match self.streaming.body.read(buffer) {
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::ConnectionReset => break 0,
+                    io::ErrorKind::ConnectionReset => return Ok(0),
                     io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                         // Nothing has come since the engine said that this is the end.
                         if wait == LAST_OUTPUT_WAIT {
-                            break 0;
+                            return Ok(0);
                         }
                         match self.has_ended() {
                             Ok(true) => wait = LAST_OUTPUT_WAIT,
@@ -198,19 +219,53 @@ impl Terminal {
                     }
                     _ => return Err(self.streaming.failure(&error)),
                 },
-                Ok(n) => break n,
+                Ok(n) => return Ok(n),
             }
-        };
-        let piece = buffer.get(..n).unwrap_or_default();
-        let room = LAUNCH_TEXT_MAX
-            .saturating_sub(self.first.len())
-            .min(piece.len());
-        self.first
-            .extend_from_slice(piece.get(..room).unwrap_or_default());
-        if n == 0 {
-            self.check_launch()?;
         }
-        Ok(n)
+    }
+
+    /// Gives the terminal its first size, once it is there. Docker would let the request wait for
+    /// ten seconds if the command could not be started.
+    fn set_first_size(&mut self, size: TerminalSize) -> Result<()> {
+        let Target {
+            client, exec_id, ..
+        } = self.handle.target.clone();
+        let patience = Deadline::after(RESIZE_PATIENCE);
+        while !patience.has_passed() {
+            match exec::inspect(&client, &exec_id)? {
+                Some(state) if state.running && state.pid != 0 => match self.handle.resize(size) {
+                    Err(Error::Engine { .. }) => {}
+                    other => return other,
+                },
+                Some(state) if state.exit_code.is_none() => {}
+                _ => return Ok(()), // It has ended already, or was never started.
+            }
+            if self.read_early()? {
+                return Ok(());
+            }
+        }
+        Ok(()) // A terminal of the wrong size is better than none.
+    }
+
+    /// Keeps for later what comes in the next moment; whether it has come to its end.
+    fn read_early(&mut self) -> Result<bool> {
+        let deadline = Deadline::after(RESIZE_PAUSE);
+        self.streaming.body.connection_mut().set_deadline(deadline);
+        let mut buffer = [0; LAUNCH_TEXT_MAX];
+        match self.streaming.body.read(&mut buffer) {
+            Ok(0) => Ok(true),
+            Ok(n) => {
+                self.early.extend(buffer.get(..n).unwrap_or_default());
+                Ok(false)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::ConnectionReset => Ok(true),
+                io::ErrorKind::WouldBlock
+                | io::ErrorKind::TimedOut
+                | io::ErrorKind::Interrupted => Ok(false),
+                _ => Err(self.streaming.failure(&error)),
+            },
+        }
     }
 
     fn has_ended(&self) -> Result<bool> {
@@ -344,28 +399,6 @@ impl TerminalHandle {
     /// Closes the connection, which ends [`Terminal::read`] on another thread.
     pub fn hang_up(&self) {
         let _ended_already = self.connection.shutdown(Shutdown::Both);
-    }
-
-    /// The first size, which an engine refuses until the terminal is there.
-    fn set_first_size(&self, size: TerminalSize) -> Result<()> {
-        let began = Instant::now();
-        loop {
-            match self.resize(size) {
-                Err(Error::Engine { .. }) if began.elapsed() < RESIZE_PATIENCE => {
-                    let Target {
-                        client, exec_id, ..
-                    } = &self.target;
-                    let state = exec::inspect(client, exec_id)?;
-                    if state.is_none_or(|state| !state.running && state.exit_code.is_some()) {
-                        return Ok(()); // It has ended already, or was never started.
-                    }
-                    thread::sleep(RESIZE_PAUSE);
-                }
-                // A terminal of the wrong size is better than none.
-                Ok(()) | Err(Error::Engine { .. }) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 
