@@ -221,7 +221,10 @@ impl Instance {
                 remove_tree(&self.dir.join(name))?;
             }
         }
-        remove_tree(&private::move_aside(&self.dir)?)
+        match private::move_aside(&self.dir) {
+            Err(_) if !self.exists() => Ok(()), // Another client was faster.
+            moved => remove_tree(&moved?),
+        }
     }
 
     /// Removes what a client that died has left half-made or half-removed beside instances.
@@ -426,6 +429,8 @@ fn len_of(dir: &Path) -> Result<u64> {
 mod tests {
     use super::*;
     use crate::project::private::Scratch;
+    use std::sync::Barrier;
+    use std::thread;
 
     #[test]
     fn no_name_leads_out_of_the_place() {
@@ -467,6 +472,28 @@ mod tests {
         );
         Instance::within(&place, "own").unwrap().remove().unwrap();
         assert!(!own.exists());
+    }
+
+    #[test]
+    fn several_clients_may_remove_the_same() {
+        let scratch = Scratch::new("raced-removal");
+        let instance = Instance::within(&Place::in_project(scratch.path()), "box").unwrap();
+        for _ in 0..100 {
+            private::create_dir(instance.dir()).unwrap();
+            fs::write(instance.dir().join(description::FILE), "{}").unwrap();
+            let start = Barrier::new(4);
+            let remove = || {
+                start.wait();
+                instance.remove()
+            };
+            thread::scope(|scope| {
+                let all = [(); 4].map(|()| scope.spawn(remove));
+                for client in all {
+                    client.join().unwrap().unwrap();
+                }
+            });
+            assert!(!instance.dir().exists());
+        }
     }
 
     #[test]

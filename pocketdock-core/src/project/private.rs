@@ -96,6 +96,16 @@ pub(crate) fn create(path: &Path, text: &[u8]) -> Result<bool> {
     linked
 }
 
+/// Removes a file, which another client may have done already.
+pub(crate) fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io(format!("remove '{}'", path.display()), error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn write(path: &Path, text: &[u8]) -> Result<()> {
     let written = OpenOptions::new()
         .write(true)

@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use crate::container::output::StreamKind;
 use crate::container::record::RecordKind;
 use crate::container::result::{End, ExecResult};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::{self, ProcessIdentity};
 use crate::project::history::{self, HistoryEntry};
 use crate::project::log::LogWriter;
@@ -123,7 +123,8 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a file cannot be written; the recording goes on all the same.
+    /// [`Error::Io`](crate::Error::Io) if a file cannot be written; the recording goes on all the
+    /// same.
     pub fn started(&mut self, id: &str) -> Result<()> {
         id.clone_into(&mut self.entry.id);
         self.write_mark()
@@ -150,7 +151,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the log cannot be written.
+    /// [`Error::Io`](crate::Error::Io) if the log cannot be written.
     pub fn note(&mut self, text: &str) -> Result<()> {
         match &mut self.writer {
             Some(writer) => writer.note(text),
@@ -163,7 +164,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the log cannot be written.
+    /// [`Error::Io`](crate::Error::Io) if the log cannot be written.
     pub fn add(&mut self, stream: StreamKind, output: &[u8]) -> Result<()> {
         match &mut self.writer {
             Some(writer) => writer.add(host::now(), stream, output),
@@ -175,7 +176,7 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a file cannot be written.
+    /// [`Error::Io`](crate::Error::Io) if a file cannot be written.
     pub fn finish(mut self, result: &ExecResult) -> Result<()> {
         self.entry.exit_code = Some(result.exit_code);
         self.entry.duration = result.duration;
@@ -192,8 +193,7 @@ impl Recording {
         self.entry.truncated = !matches!(finished, Ok(0));
         history::append(&self.history, &self.entry)?;
         // The line stands before the mark goes, so that a follower finds it.
-        fs::remove_file(&self.running)
-            .map_err(|error| Error::io(format!("remove '{}'", self.running.display()), error))?;
+        private::remove_file(&self.running)?;
         finished.map(drop)
     }
 }
@@ -253,8 +253,7 @@ pub(crate) fn retain(logs: &Path, count_max: usize, age_max: Option<Duration>) -
             .is_some_and(|oldest| time_of(name) < Some(oldest));
         if (n < surplus || is_old) && !is_recording(logs, name) {
             let path = logs.join(name);
-            fs::remove_file(&path)
-                .map_err(|error| Error::io(format!("remove '{}'", path.display()), error))?;
+            private::remove_file(&path)?;
             // What its recorder left if it was killed.
             let _not_there = fs::remove_file(path.with_extension("running"));
         }
@@ -273,6 +272,9 @@ fn compact(time: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Barrier;
+    use std::thread;
+
     use crate::project::instance::Instance;
     use crate::project::private::Scratch;
 
@@ -344,6 +346,32 @@ mod tests {
         recording.discard();
         assert_eq!(instance.history().unwrap(), []);
         assert_eq!(instance.logs().unwrap(), [""; 0]);
+    }
+
+    /// Any number of clients may find the same logs and marks to be done with.
+    #[test]
+    fn what_another_client_has_removed_is_no_failure() {
+        let scratch = Scratch::new("raced");
+        let instance = instance(&scratch);
+        for n in 0..200 {
+            let log = format!("run-20200101T000000.{n:06}Z-0000.log");
+            fs::write(instance.logs_dir().join(log), "").unwrap();
+        }
+        let start = Barrier::new(4);
+        let retain = || {
+            start.wait();
+            retain(&instance.logs_dir(), 0, None)
+        };
+        thread::scope(|scope| {
+            let all = [(); 4].map(|()| scope.spawn(retain));
+            for client in all {
+                client.join().unwrap().unwrap();
+            }
+        });
+        assert_eq!(instance.logs().unwrap(), [""; 0]);
+        let recording = recording(&instance);
+        fs::remove_file(&recording.running).unwrap();
+        recording.finish(&result()).unwrap();
     }
 
     #[test]
