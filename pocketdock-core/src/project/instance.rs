@@ -23,7 +23,7 @@ use crate::container::handle::Container;
 use crate::container::plan::checked_name;
 use crate::container::record::RecordKind;
 use crate::error::{Error, Result};
-use crate::host::Environment;
+use crate::host::{self, Environment};
 use crate::project::description::{self, Description};
 use crate::project::history::{self, HistoryEntry};
 use crate::project::place::{INSTANCES, Place};
@@ -282,8 +282,9 @@ impl Instance {
         recording::retain(&self.logs_dir(), count_max, age_max)
     }
 
-    /// Removes the instances beside this one that only hold logs, all of them older than `age_max`:
-    /// what commands in the background have left whose sandbox was for them alone.
+    /// Removes the instances beside this one that only hold logs, if they and all their logs are
+    /// older than `age_max`: what commands in the background have left whose sandbox was for them
+    /// alone.
     ///
     /// ```no_run
     /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
@@ -298,7 +299,7 @@ impl Instance {
     ///
     /// [`Error::Io`] if one cannot be read or removed.
     pub fn sweep(&self, age_max: Option<Duration>) -> Result<()> {
-        let (Some(instances), Some(_)) = (self.dir.parent(), age_max) else {
+        let (Some(instances), Some(age_max)) = (self.dir.parent(), age_max) else {
             return Ok(());
         };
         for name in private::names_in(instances)? {
@@ -309,13 +310,24 @@ impl Instance {
                     .description()
                     .is_ok_and(|it| it.is_some_and(|it| !it.kept));
             if is_left {
-                other.retain(None, age_max)?;
-                if other.logs()?.is_empty() {
+                other.retain(None, Some(age_max))?;
+                if other.logs()?.is_empty() && !other.may_be_beginning(age_max) {
                     other.remove()?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether a recorder may be about to create its first log: it writes the description and then
+    /// its mark before.
+    fn may_be_beginning(&self, age_max: Duration) -> bool {
+        let described = fs::metadata(self.dir.join(description::FILE)).and_then(|it| it.modified());
+        let is_old = described.is_ok_and(|time| {
+            let age = host::now().duration_since(time);
+            age.is_ok_and(|age| age_max <= age)
+        });
+        !is_old || recording::has_recorder(&self.logs_dir())
     }
 
     pub(crate) fn logs_dir(&self) -> PathBuf {
@@ -428,6 +440,7 @@ fn len_of(dir: &Path) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::ProcessIdentity;
     use crate::project::private::Scratch;
     use std::sync::Barrier;
     use std::thread;
@@ -496,36 +509,65 @@ mod tests {
         }
     }
 
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// An instance that was described two days ago, with an empty file in `logs/`.
+    fn described(place: &Place, name: &str, kept: bool, file: &str) -> Instance {
+        let instance = Instance::within(place, name).unwrap();
+        private::create_dir(&instance.logs_dir()).unwrap();
+        let description = Description {
+            name: name.to_owned(),
+            id: "x".to_owned(),
+            kept,
+            ..Description::default()
+        };
+        description.write(instance.dir()).unwrap();
+        set_age(&instance, 2 * DAY);
+        fs::write(instance.logs_dir().join(file), "").unwrap();
+        instance
+    }
+
+    fn set_age(instance: &Instance, age: Duration) {
+        let path = instance.dir().join(description::FILE);
+        let time = host::now().checked_sub(age).unwrap();
+        fs::File::open(path).unwrap().set_modified(time).unwrap();
+    }
+
     #[test]
     fn what_only_holds_old_logs_is_swept_away() {
         let scratch = Scratch::new("sweep");
         let place = Place::in_project(scratch.path());
-        let make = |name: &str, kept: bool, log: &str| {
-            let instance = Instance::within(&place, name).unwrap();
-            private::create_dir(&instance.logs_dir()).unwrap();
-            let description = Description {
-                name: name.to_owned(),
-                id: "x".to_owned(),
-                kept,
-                ..Description::default()
-            };
-            description.write(instance.dir()).unwrap();
-            fs::write(instance.logs_dir().join(log), "").unwrap();
-            instance
-        };
         let old = "detach-20200101T000000.000000Z-0000.log";
         let new = "detach-20990101T000000.000000Z-0000.log";
-        let own = make("own", false, new);
+        let own = described(&place, "own", false, new);
         let all = [
-            make("old", false, old),
-            make("new", false, new),
-            make("kept", true, old),
+            described(&place, "old", false, old),
+            described(&place, "new", false, new),
+            described(&place, "kept", true, old),
         ];
         own.sweep(None).unwrap();
         assert!(all.iter().all(Instance::exists));
-        own.sweep(Some(Duration::from_secs(86_400))).unwrap();
+        own.sweep(Some(DAY)).unwrap();
         assert_eq!(all.map(|it| it.exists()), [false, true, true]);
         assert!(own.exists());
+    }
+
+    /// Whoever begins to record has written a description first, then a mark, and has no log yet.
+    #[test]
+    fn no_instance_is_swept_away_under_one_who_begins_to_record() {
+        let scratch = Scratch::new("sweep-beginning");
+        let place = Place::in_project(scratch.path());
+        let stem = "detach-20200101T000000.000000Z-0000";
+        let own = described(&place, "own", false, &format!("{stem}.log"));
+        let mark = format!("{stem}.running");
+        let [young, marked, killed] =
+            ["young", "marked", "killed"].map(|name| described(&place, name, false, &mark));
+        set_age(&young, Duration::ZERO);
+        let recorder = ProcessIdentity::own().unwrap();
+        fs::write(marked.logs_dir().join(&mark), format!("{recorder}\n")).unwrap();
+        own.sweep(Some(DAY)).unwrap();
+        let left = [young, marked, killed].map(|it| it.exists());
+        assert_eq!(left, [true, true, false]);
     }
 
     /// The same description elsewhere makes nothing ours.

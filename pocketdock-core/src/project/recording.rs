@@ -240,6 +240,13 @@ pub(crate) fn is_recording(logs: &Path, log: &str) -> bool {
     owner.is_some_and(|owner| owner.is_alive())
 }
 
+/// Whether a process that lives records into this directory, or is about to: its log comes last.
+pub(crate) fn has_recorder(logs: &Path) -> bool {
+    let names = private::names_in(logs).unwrap_or_default();
+    let mut marks = names.iter().filter_map(|it| it.strip_suffix(".running"));
+    marks.any(|stem| is_recording(logs, stem))
+}
+
 /// Removes the logs of commands that have ended: all that are older than `age_max`, and the oldest
 /// of those that are more than `count_max`. Their lines in the history stay.
 pub(crate) fn retain(logs: &Path, count_max: usize, age_max: Option<Duration>) -> Result<()> {
