@@ -235,13 +235,13 @@ fn follow(mut stream: ExecStream, mut recording: Recording) {
     match outcome {
         Ok(result) => {
             if let Some(why) = unusual_end(&result) {
-                let _ = recording.note(&why);
+                let _ = recording.note_end(&why);
             }
             let _ = recording.finish(&result);
         }
         // Dropped, the recording leaves a line without an exit code.
         Err(error) => {
-            let _ = recording.note(&error.to_string());
+            let _ = recording.note_end(&error.to_string());
         }
     }
 }

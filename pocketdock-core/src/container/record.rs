@@ -80,6 +80,9 @@ pub(crate) trait Record: fmt::Debug + Send {
     /// Something about it that is no output.
     fn note(&mut self, text: &str);
 
+    /// How it has ended, if that is not plain from its result.
+    fn note_end(&mut self, text: &str);
+
     /// It has ended.
     fn finish(self: Box<Self>, result: &ExecResult);
 
@@ -89,7 +92,7 @@ pub(crate) trait Record: fmt::Debug + Send {
 
 /// Ends the record of a command that has gone wrong once it was started.
 pub(crate) fn fail(mut record: Box<dyn Record>, error: &Error) {
-    record.note(&error.to_string());
+    record.note_end(&error.to_string());
     if let Some(exit_code) = code_of(error) {
         record.finish(&ExecResult {
             exit_code,

@@ -202,9 +202,13 @@ impl Record for Kept {
         self.failure.note(self.recording.note(text));
     }
 
+    fn note_end(&mut self, text: &str) {
+        self.failure.note(self.recording.note_end(text));
+    }
+
     fn finish(mut self: Box<Self>, result: &ExecResult) {
         if let Some(why) = unusual_end(result) {
-            self.note(&why);
+            self.note_end(&why);
         }
         self.failure.note(self.recording.finish(result));
     }

@@ -10,9 +10,11 @@
 //! as well. `F` ends a line of the output, `P` does not, so that joining what stands behind the
 //! tags gives the output byte for byte.
 //!
-//! A log has a limit. What goes beyond it is dropped and counted in a last line,
+//! A line of any other form is a note, to be shown and not to be read.
+//!
+//! A log has a limit. What goes beyond it, output or note, is dropped and counted in a last line,
 //! `[truncated: N bytes dropped]`. The same happens to what cannot be written, on a full disk say,
-//! with all that follows. A line of any other form is a note, to be shown and not to be read.
+//! with all that follows. Only how the command ended is noted in any case.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -116,39 +118,53 @@ impl LogWriter {
                 }
             }
         }
-        self.left = self.left.saturating_sub(text.len() as u64);
-        let written = self.write(&text);
-        if written.is_err() {
-            // How much of it stands in the file is not known, and is too little in any case.
-            self.dropped_len = output.len() as u64;
-            self.is_torn = true;
-        }
-        written
+        self.charge(&text, output.len())
     }
 
-    /// Adds a line about the recording itself.
+    /// Adds a line about the recording itself, unless it goes beyond the limit.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn note(&mut self, text: &str) -> Result<()> {
-        let line: String = text.chars().map(one_line).collect();
+        let line = note_line(text);
+        if 0 < self.dropped_len || self.left < line.len() as u64 {
+            self.dropped_len += text.len() as u64;
+            return Ok(());
+        }
+        self.charge(line.as_bytes(), text.len())
+    }
+
+    /// Adds a last line, whatever the limit.
+    pub(crate) fn note_end(&mut self, text: &str) -> Result<()> {
         let start = if self.is_torn { "\n" } else { "" };
-        self.write(format!("{start}[{line}]\n").as_bytes())?;
+        self.write(format!("{start}{}", note_line(text)).as_bytes())?;
         self.is_torn = false;
         Ok(())
     }
 
-    /// Ends the log, and gives how many bytes of output it lacks.
+    /// Ends the log, and gives how many bytes of output and notes it lacks.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if the file cannot be written.
     pub fn finish(mut self) -> Result<u64> {
         if 0 < self.dropped_len {
-            self.note(&format!("truncated: {} bytes dropped", self.dropped_len))?;
+            self.note_end(&format!("truncated: {} bytes dropped", self.dropped_len))?;
         }
         Ok(self.dropped_len)
+    }
+
+    /// Writes what stands for so many bytes and counts towards the limit.
+    fn charge(&mut self, text: &[u8], len: usize) -> Result<()> {
+        self.left = self.left.saturating_sub(text.len() as u64);
+        let written = self.write(text);
+        if written.is_err() {
+            // How much of it stands in the file is not known, and is too little in any case.
+            self.dropped_len = len as u64;
+            self.is_torn = true;
+        }
+        written
     }
 
     fn write(&mut self, text: &[u8]) -> Result<()> {
@@ -158,9 +174,11 @@ impl LogWriter {
     }
 }
 
-/// A letter of a note, which is one line whatever it speaks of.
-fn one_line(letter: char) -> char {
-    if letter.is_control() { ' ' } else { letter }
+/// A note, which is one line whatever it speaks of.
+fn note_line(text: &str) -> String {
+    let letter = |letter: char| if letter.is_control() { ' ' } else { letter };
+    let line: String = text.chars().map(letter).collect();
+    format!("[{line}]\n")
 }
 
 fn name(stream: StreamKind) -> &'static str {
@@ -352,6 +370,26 @@ mod tests {
         assert_eq!(notes, ["[truncated: 8 bytes dropped]"]);
     }
 
+    /// A session may have any number of commands without any output.
+    #[test]
+    fn notes_count_and_the_end_is_noted_whatever_the_limit() {
+        let scratch = Scratch::new("notes");
+        let mut log = LogWriter::create(&scratch.0, 60).unwrap();
+        log.note("$ true").unwrap();
+        log.add(SystemTime::UNIX_EPOCH, StreamKind::Stdout, b"abc\n")
+            .unwrap();
+        for _ in 0..100 {
+            log.note("$ long enough").unwrap();
+        }
+        log.note("$ ls").unwrap(); // It would fit, but stand where others should.
+        log.note_end("the command timed out").unwrap();
+        assert_eq!(log.finish().unwrap(), 1300 + 4);
+        let (stdout, _, notes) = read(&scratch.0);
+        assert_eq!(stdout, b"abc\n");
+        let end = "[truncated: 1304 bytes dropped]";
+        assert_eq!(notes, ["[$ true]", "[the command timed out]", end]);
+    }
+
     /// A short line would fit again behind a long one that did not; it must not stand there.
     #[test]
     fn nothing_follows_a_gap() {
@@ -375,11 +413,12 @@ mod tests {
         log.file = file;
         log.write(b"1970-01-01T00:00:00Z std").unwrap(); // What may have come through of it.
         log.add(time, StreamKind::Stdout, b"more\n").unwrap();
-        log.note("a\nb").unwrap();
-        assert_eq!(log.finish().unwrap(), 10);
+        log.note("lost").unwrap();
+        log.note_end("a\nb").unwrap();
+        assert_eq!(log.finish().unwrap(), 14);
         let (stdout, _, notes) = read(&scratch.0);
         assert_eq!(stdout, b"");
-        assert_eq!(notes[1..], ["[a b]", "[truncated: 10 bytes dropped]"]);
+        assert_eq!(notes[1..], ["[a b]", "[truncated: 14 bytes dropped]"]);
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Recording {
         private::replace(&self.running, text.as_bytes())
     }
 
-    /// Adds a line about the recording itself to the log.
+    /// Adds a line about the recording itself to the log, unless that has reached its limit.
     ///
     /// # Errors
     ///
@@ -155,6 +155,32 @@ impl Recording {
     pub fn note(&mut self, text: &str) -> Result<()> {
         match &mut self.writer {
             Some(writer) => writer.note(text),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a line on how the command has ended, whatever the limit of the log.
+    ///
+    /// ```no_run
+    /// # let sandbox = pocketdock_core::Engine::detect()?.open("box")?;
+    /// use pocketdock_core::{Instance, RecordKind};
+    ///
+    /// let command = vec!["make".to_owned()];
+    /// let mut recording =
+    ///     Instance::of(&sandbox)?.record(&sandbox, RecordKind::Run, &command, 1 << 20)?;
+    /// match sandbox.exec(command).run() {
+    ///     Ok(result) => recording.finish(&result)?,
+    ///     Err(error) => recording.note_end(&error.to_string())?,
+    /// }
+    /// # Ok::<(), pocketdock_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`](crate::Error::Io) if the log cannot be written.
+    pub fn note_end(&mut self, text: &str) -> Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.note_end(text),
             None => Ok(()),
         }
     }
