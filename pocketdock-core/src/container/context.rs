@@ -213,10 +213,10 @@ impl Directory {
         path == IGNORE_FILE.as_bytes() || path == self.dockerfile || !self.ignore.ignores(path)
     }
 
-    /// Whether an ignored directory has something in it that is not.
+    /// Whether an ignored directory may have something in it that is not.
     fn leads_to_wanted(&self, path: &[u8]) -> bool {
         let below = self.dockerfile.strip_prefix(path);
-        self.ignore.has_exceptions() || below.is_some_and(|rest| rest.starts_with(b"/"))
+        self.ignore.may_except_below(path) || below.is_some_and(|rest| rest.starts_with(b"/"))
     }
 }
 
@@ -365,6 +365,24 @@ mod tests {
                 "src/",
                 "src/a.rs"
             ]
+        );
+    }
+
+    /// As `.git` or `node_modules` may be large, or not be ours to read.
+    #[test]
+    fn what_is_ignored_is_not_looked_into() {
+        let scratch = Scratch::new("passed-over", &["Dockerfile", "keep/x"]);
+        // A path that is too long cannot be read by root, either.
+        let names = [["n".repeat(250).as_str(); 9].join("/"), "n".repeat(250)];
+        for dir in ["top", "deep"] {
+            fs::create_dir_all(scratch.0.join(dir).join(&names[0])).unwrap();
+        }
+        let below = scratch.0.join("top").join(&names[0]).join(&names[1]);
+        fs::rename(scratch.0.join("deep"), below).unwrap();
+        scratch.write(".dockerignore", "*\n!keep\n");
+        assert_eq!(
+            scratch.names(""),
+            [".dockerignore", "Dockerfile", "keep/", "keep/x"]
         );
     }
 

@@ -74,9 +74,12 @@ impl Ignore {
         ignored
     }
 
-    /// Whether something in an ignored directory may be part of it all the same.
-    pub(crate) fn has_exceptions(&self) -> bool {
-        self.patterns.iter().any(|pattern| pattern.is_exception)
+    /// Whether something below an ignored directory may be part of the context all the same. What
+    /// takes back the directory itself came too early, or it would not be ignored.
+    pub(crate) fn may_except_below(&self, dir: &[u8]) -> bool {
+        let begin = [dir, b"/"].concat();
+        let mut exceptions = self.patterns.iter().filter(|it| it.is_exception);
+        exceptions.any(|it| may_begin_with(&it.parts, &begin))
     }
 }
 
@@ -202,14 +205,27 @@ fn matches(parts: &[Part], path: &[u8]) -> bool {
     if !plain_ends_fit(parts, path) {
         return false;
     }
-    let mut places = vec![false; path.len() + 1];
-    if let Some(start) = places.first_mut() {
-        *start = true;
-    }
+    let mut places = at_start(path);
     for part in parts {
         places = after(part, path, &places);
     }
     places.last().copied().unwrap_or_default()
+}
+
+/// Whether this can be the beginning of a path that the parts are.
+fn may_begin_with(parts: &[Part], begin: &[u8]) -> bool {
+    let mut places = at_start(begin);
+    parts.iter().any(|part| {
+        places = after(part, begin, &places);
+        places.last().copied().unwrap_or_default()
+    })
+}
+
+/// The place where the first part begins.
+fn at_start(path: &[u8]) -> Vec<bool> {
+    let mut places = vec![true];
+    places.resize(path.len() + 1, false);
+    places
 }
 
 /// Whether the plain bytes at both ends of a pattern are those of the path. They seldom are, and
@@ -269,6 +285,20 @@ mod tests {
         Ignore::parse(file.as_bytes())
             .unwrap()
             .ignores(path.as_bytes())
+    }
+
+    /// Every sequence of at most so many of these.
+    fn words(letters: &[&str], most: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..most {
+            last = last
+                .iter()
+                .flat_map(|word| letters.iter().map(move |l| format!("{word}{l}")))
+                .collect();
+            all.extend(last.clone());
+        }
+        all
     }
 
     #[test]
@@ -334,6 +364,50 @@ mod tests {
     }
 
     #[test]
+    fn only_a_directory_that_an_exception_may_lead_into_is_of_interest() {
+        #[rustfmt::skip] // one case per line
+        let cases: [(&str, &[&str], &[&str]); 6] = [
+            ("d",               &[],             &["d"]),
+            ("!d\nd",           &[],             &["d"]),
+            ("*\n!a/b/keep.md", &["a", "a/b"],   &["d", "a/d", "ab", "a/b/keep"]),
+            ("*\n!a/*.rs",      &["a"],          &["d", "a/d"]),
+            ("*\n!?/b*/x",      &["a", "d/bc"],  &["ad", "d/c", "d/b/b"]),
+            ("*\n!a/**/x",      &["a", "a/b/c"], &["d"]),
+        ];
+        for (file, entered, left) in cases {
+            let ignore = Ignore::parse(file.as_bytes()).unwrap();
+            let may = |dir: &str| ignore.may_except_below(dir.as_bytes());
+            for dir in entered {
+                assert!(may(dir), "{file:?}: {dir:?}");
+            }
+            for dir in left {
+                assert!(!may(dir), "{file:?}: {dir:?}");
+            }
+        }
+    }
+
+    /// Nothing that is part of the context lies in a directory that is passed over.
+    #[test]
+    fn no_exception_is_passed_over() {
+        let patterns = words(&["a", "*", "**", "/"], 3);
+        let mut paths = words(&["a", "b", "/"], 5);
+        paths.retain(|path| path.split('/').all(|name| !name.is_empty()));
+        for (first, last) in patterns.iter().zip(patterns.iter().rev()) {
+            for exception in &patterns {
+                let file = format!("{first}\n!{exception}b\n{last}");
+                let ignore = Ignore::parse(file.as_bytes()).unwrap();
+                let ignores = |path: &&str| ignore.ignores(path.as_bytes());
+                for path in paths.iter().filter(|path| !ignores(&path.as_str())) {
+                    let dirs = path.match_indices('/').map(|(at, _)| &path[..at]);
+                    for dir in dirs.filter(ignores) {
+                        assert!(ignore.may_except_below(dir.as_bytes()), "{file:?}: {path}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_pattern() {
         #[rustfmt::skip] // one case per line
         let cases = [
@@ -386,18 +460,6 @@ mod tests {
                     fits && plain(rest, left)
                 }),
             }
-        }
-        fn words(letters: &[&str], most: usize) -> Vec<String> {
-            let mut all = vec![String::new()];
-            let mut last = all.clone();
-            for _ in 0..most {
-                last = last
-                    .iter()
-                    .flat_map(|word| letters.iter().map(move |l| format!("{word}{l}")))
-                    .collect();
-                all.extend(last.clone());
-            }
-            all
         }
         let paths = words(&["a", "b", "/"], 4);
         for text in words(&["a", "?", "*", "**", "**/", "/"], 4) {
