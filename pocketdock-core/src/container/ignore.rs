@@ -34,9 +34,9 @@ enum Part {
     Set(Vec<(u8, u8)>, bool),
     /// `*`
     Some,
-    /// `**/`: nothing, or anything that ends in a slash.
+    /// `**` and `**/`: nothing, or anything that ends in a slash.
     Directories,
-    /// `**` before anything else.
+    /// `**` at the end, or at the beginning if the rest is plain.
     Anything,
 }
 
@@ -140,7 +140,10 @@ fn parts(mut text: &[u8]) -> Result<Vec<Part>, &'static str> {
                         text = after;
                         Part::Directories
                     }
-                    None => Part::Anything,
+                    None if text.is_empty() || (parts.is_empty() && is_plain(text)) => {
+                        Part::Anything
+                    }
+                    None => Part::Directories,
                 }
             }
             b'*' => Part::Some,
@@ -151,6 +154,11 @@ fn parts(mut text: &[u8]) -> Result<Vec<Part>, &'static str> {
         });
     }
     Ok(parts)
+}
+
+/// Whether nothing in a pattern stands for anything but itself.
+fn is_plain(text: &[u8]) -> bool {
+    !text.iter().any(|byte| b"*?[]\\".contains(byte))
 }
 
 const UNCLOSED: &str = "a '[' without its ']'";
@@ -304,7 +312,7 @@ mod tests {
     #[test]
     fn one_line() {
         #[rustfmt::skip] // one case per line
-        let cases: [(&str, &[&str], &[&str]); 23] = [
+        let cases: [(&str, &[&str], &[&str]); 26] = [
             ("a",           &["a", "a/b", "a/b/c"],       &["b", "b/a", "ab", "A"]),
             ("a/",          &["a", "a/b"],                &["b/a"]),
             ("/a",          &["a", "a/b"],                &["b/a"]),
@@ -321,8 +329,11 @@ mod tests {
             ("**/*.o",      &["a.o", "b/c/a.o"],          &["a.c", "b/a.c"]),
             ("a/**",        &["a/b", "a/b/c"],            &["a", "b"]),
             ("a/**/b",      &["a/b", "a/x/b", "a/x/y/b"], &["a", "ab", "a/xb", "x/a/b"]),
-            ("a**b",        &["ab", "a/x/b", "axb"],      &["a", "b"]),
+            ("a**b",        &["ab", "a/x/b", "ax/b"],     &["a", "b", "axb", "a/xb"]),
+            ("a/**.o",      &["a/.o", "a/b/.o"],          &["a/b.o", "a/b/c.o"]),
+            ("a**",         &["a", "ab", "a/b", "ab/c"],  &["b", "b/a"]),
             ("**a",         &["a", "b/a", "ba"],          &["ab"]),
+            ("**a*",        &["a", "ab", "b/ac"],         &["ba", "b/ba"]),
             ("[a-cx]",      &["a", "b", "c", "x"],        &["d", "", "aa", "-"]),
             ("[^a-c]",      &["d"],                       &["a", "dd"]),
             ("a[^x]b",      &["ayb"],                     &["a/b", "axb"]),
