@@ -24,11 +24,8 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use pocketdock_core::wire::json;
-use pocketdock_core::wire::size::format_duration;
 use pocketdock_core::wire::value::Value;
-use pocketdock_core::{
-    Container, End, Error, Exec, ExecResult, ExecStream, Instance, RecordKind, Recording,
-};
+use pocketdock_core::{Container, Error, Exec, ExecStream, Instance, RecordKind, Recording};
 
 use crate::failure::{Failure, Outcome, usage};
 use crate::interrupt::Interrupts;
@@ -234,27 +231,12 @@ fn follow(mut stream: ExecStream, mut recording: Recording) {
     };
     match outcome {
         Ok(result) => {
-            if let Some(why) = unusual_end(&result) {
-                let _ = recording.note_end(&why);
-            }
             let _ = recording.finish(&result);
         }
         // Dropped, the recording leaves a line without an exit code.
         Err(error) => {
             let _ = recording.note_end(&error.to_string());
         }
-    }
-}
-
-/// What an exit code alone does not say.
-fn unusual_end(result: &ExecResult) -> Option<String> {
-    match result.end {
-        End::TimedOut => {
-            let limit = format_duration(Duration::from_millis(result.duration_ms()));
-            Some(format!("the command timed out after {limit}"))
-        }
-        End::OomKilled => Some("the command ran out of memory and was killed".to_owned()),
-        _ => None,
     }
 }
 

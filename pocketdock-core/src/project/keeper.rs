@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::container::output::StreamKind;
 use crate::container::record::{Record, RecordKind, Recorder};
-use crate::container::result::{End, ExecResult};
+use crate::container::result::ExecResult;
 use crate::error::{Error, Result};
 use crate::host::Environment;
 use crate::project::config::Config;
@@ -18,7 +18,6 @@ use crate::project::description::Description;
 use crate::project::instance::Instance;
 use crate::project::place::Place;
 use crate::project::recording::Recording;
-use crate::wire::size::format_duration;
 
 /// How much is kept.
 #[derive(Debug, Clone)]
@@ -206,26 +205,11 @@ impl Record for Kept {
         self.failure.note(self.recording.note_end(text));
     }
 
-    fn finish(mut self: Box<Self>, result: &ExecResult) {
-        if let Some(why) = unusual_end(result) {
-            self.note_end(&why);
-        }
+    fn finish(self: Box<Self>, result: &ExecResult) {
         self.failure.note(self.recording.finish(result));
     }
 
     fn discard(self: Box<Self>) {
         self.recording.discard();
-    }
-}
-
-/// What an exit code alone does not say.
-fn unusual_end(result: &ExecResult) -> Option<String> {
-    match result.end {
-        End::TimedOut => {
-            let limit = format_duration(Duration::from_millis(result.duration_ms()));
-            Some(format!("the command timed out after {limit}"))
-        }
-        End::OomKilled => Some("the command ran out of memory and was killed".to_owned()),
-        _ => None,
     }
 }

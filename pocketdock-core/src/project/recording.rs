@@ -22,6 +22,7 @@ use crate::project::history::{self, HistoryEntry};
 use crate::project::log::LogWriter;
 use crate::project::private;
 use crate::wire::json;
+use crate::wire::size::format_duration;
 use crate::wire::time::Timestamp;
 
 /// A command that is being recorded.
@@ -198,7 +199,7 @@ impl Recording {
         }
     }
 
-    /// Ends the log and writes the history line.
+    /// Ends the log, with what the exit code alone does not say, and writes the history line.
     ///
     /// # Errors
     ///
@@ -207,7 +208,8 @@ impl Recording {
         self.entry.exit_code = Some(result.exit_code);
         self.entry.duration = result.duration;
         self.entry.timed_out = result.end == End::TimedOut;
-        self.close()
+        let noted = unusual_end(result).map_or(Ok(()), |why| self.note_end(&why));
+        self.close().and(noted)
     }
 
     fn close(&mut self) -> Result<()> {
@@ -228,6 +230,18 @@ impl Drop for Recording {
     fn drop(&mut self) {
         // Whoever could be told has dropped it.
         let _written = self.close();
+    }
+}
+
+/// What an exit code alone does not say.
+fn unusual_end(result: &ExecResult) -> Option<String> {
+    match result.end {
+        End::TimedOut => {
+            let limit = format_duration(Duration::from_millis(result.duration_ms()));
+            Some(format!("the command timed out after {limit}"))
+        }
+        End::OomKilled => Some("the command ran out of memory and was killed".to_owned()),
+        _ => None,
     }
 }
 
@@ -354,6 +368,24 @@ mod tests {
         let ended = instance.history().unwrap();
         assert_eq!((ended.len(), ended[0].exit_code), (1, Some(7)));
         assert!(!instance.is_recording(&log) && !ended[0].truncated);
+    }
+
+    #[test]
+    fn why_a_command_has_ended_is_noted_in_a_full_log_too() {
+        let scratch = Scratch::new("full");
+        let instance = instance(&scratch);
+        let mut recording = recording(&instance);
+        recording.add(StreamKind::Stdout, &[b'x'; 200]).unwrap();
+        let log = instance.log_path(recording.log()).unwrap();
+        let result = ExecResult {
+            end: End::TimedOut,
+            ..result()
+        };
+        recording.finish(&result).unwrap();
+        let text = fs::read_to_string(log).unwrap();
+        let noted = "[the command timed out after 1.5s]\n[truncated: 200 bytes dropped]\n";
+        assert_eq!(text, noted);
+        assert!(instance.history().unwrap()[0].truncated);
     }
 
     #[test]
