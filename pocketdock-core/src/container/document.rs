@@ -205,19 +205,23 @@ impl CreateOptions {
 
     /// The directories in memory, those of a hardened sandbox included.
     pub(crate) fn tmpfs_mounts(&self, home: Option<&str>) -> Vec<Tmpfs> {
-        // What was asked for goes first: of two mounts at one place, Docker takes one in silence.
-        let is_free = |dir: &&str| {
-            let mut asked = self.mount_targets();
-            asked.all(|(_, target)| way_to(target) != way_to(dir))
-        };
-        let by_itself = ["/tmp"].into_iter().chain(home).filter(is_free);
-        let by_itself = by_itself.filter(|_| self.hardened).map(Tmpfs::new);
-        // Podman, which mounts some places by itself, knows them by their plain paths only.
-        let plain = |asked: &Tmpfs| Tmpfs {
-            dir: format!("/{}", way_to(&asked.dir).join("/")),
-            ..asked.clone()
-        };
-        by_itself.chain(self.tmpfs.iter().map(plain)).collect()
+        let asked: Vec<_> = self.mount_targets().iter().map(|it| way_to(it.1)).collect();
+        let mut mounts = Vec::new();
+        for dir in ["/tmp"].into_iter().chain(home).filter(|_| self.hardened) {
+            // What was asked for goes first: of two mounts at one place, Docker takes one in silence.
+            if !asked.contains(&way_to(dir)) {
+                mounts.push(Tmpfs::new(dir));
+            }
+        }
+        for tmpfs in &self.tmpfs {
+            // Podman, which mounts some places by itself, knows them by their plain paths only.
+            let dir = way_to(&tmpfs.dir);
+            mounts.push(Tmpfs {
+                dir,
+                ..tmpfs.clone()
+            });
+        }
+        mounts
     }
 
     /// The controls whose loss the caller must hear of: what was asked, and where the engine

@@ -2,7 +2,7 @@
 //!
 //! All that can be refused without an engine is refused here, before anything is made.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -161,9 +161,9 @@ impl CreateOptions {
 
     /// The engines find out at the start, and not all say which port it is.
     fn check_ports(&self) -> Result<()> {
-        let mut taken = HashSet::new();
+        let mut taken = BTreeSet::new();
         for port in self.ports.iter().filter(|port| port.host != 0) {
-            if !taken.insert((port.address, port.host, port.udp)) {
+            if !taken.insert(format!("{} {} {}", port.address, port.host, port.udp)) {
                 let message = format!("the sandbox itself asks for port {} twice", port.host);
                 return Err(Error::PortInUse { message });
             }
@@ -236,7 +236,7 @@ impl CreateOptions {
 
     /// Docker takes one of two mounts at the same place and does not say which.
     fn check_mount_points(&self) -> Result<()> {
-        let mut taken = HashSet::new();
+        let mut taken = BTreeSet::new();
         for (what, target) in self.mount_targets() {
             if !taken.insert(mount_point(what, target)?) {
                 let reason = "something else is mounted there already";
@@ -247,11 +247,15 @@ impl CreateOptions {
     }
 
     /// What is asked to be mounted, and where.
-    pub(super) fn mount_targets(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let volumes = self.volumes.iter();
-        let volumes = volumes.map(|volume| ("volume", volume.container.as_str()));
-        let tmpfs = self.tmpfs.iter();
-        volumes.chain(tmpfs.map(|tmpfs| ("tmpfs", tmpfs.dir.as_str())))
+    pub(super) fn mount_targets(&self) -> Vec<(&'static str, &str)> {
+        let mut targets = Vec::new();
+        for volume in &self.volumes {
+            targets.push(("volume", volume.container.as_str()));
+        }
+        for tmpfs in &self.tmpfs {
+            targets.push(("tmpfs", tmpfs.dir.as_str()));
+        }
+        targets
     }
 
     fn check_pids(&self) -> Result<()> {
@@ -420,8 +424,8 @@ fn existing_volume(volume: &Volume) -> Result<(PathBuf, String, bool)> {
     Ok((host, target.clone(), volume.read_only))
 }
 
-/// The names on the way to a path, as the engine walks them.
-pub(super) fn way_to(target: &str) -> Vec<&str> {
+/// A path as the engine walks it, without detours: the names on the way, each behind a slash.
+pub(super) fn way_to(target: &str) -> String {
     let mut way = Vec::new();
     for part in target.split('/') {
         match part {
@@ -430,11 +434,11 @@ pub(super) fn way_to(target: &str) -> Vec<&str> {
             name => way.push(name),
         }
     }
-    way
+    way.iter().map(|name| format!("/{name}")).collect()
 }
 
 /// The same for a mount point.
-fn mount_point<'a>(what: &'static str, target: &'a str) -> Result<Vec<&'a str>> {
+fn mount_point(what: &'static str, target: &str) -> Result<String> {
     let way = way_to(target);
     // The root is refused by Docker, too; Podman would hide the image and go on.
     if is_absolute(target) && !way.is_empty() {

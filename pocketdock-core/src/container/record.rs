@@ -51,7 +51,7 @@ impl RecordKind {
 
 /// Keeps what happens to one sandbox. A failure to do so is no failure of a command: it is kept
 /// until it is asked for.
-pub(crate) trait Recorder: fmt::Debug + Send + Sync {
+pub(crate) trait Recorder: Send + Sync {
     /// A command is about to be started; `None` if it is not to be recorded or cannot be.
     fn begin(&self, kind: RecordKind, command: &[String]) -> Option<Box<dyn Record>>;
 
@@ -69,8 +69,20 @@ pub(crate) trait Recorder: fmt::Debug + Send + Sync {
     fn take_failure(&self) -> Option<Error>;
 }
 
+impl fmt::Debug for dyn Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl fmt::Debug for dyn Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Record")
+    }
+}
+
 /// Keeps one command. Dropped without an end, its end is not known.
-pub(crate) trait Record: fmt::Debug + Send {
+pub(crate) trait Record: Send {
     /// It runs, by the engine's ID of its exec.
     fn started(&mut self, id: &str);
 

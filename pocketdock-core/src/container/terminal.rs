@@ -9,7 +9,6 @@
 //!
 //! Source: Docker Engine API, "Exec", `Tty`.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -88,7 +87,7 @@ pub struct Terminal {
     command: Vec<String>,
     started: Instant,
     /// Output that came before anybody read.
-    early: VecDeque<u8>,
+    early: Vec<u8>,
     /// The first output, which may be the engine's report of a failed launch.
     first: Vec<u8>,
     ended: bool,
@@ -151,7 +150,7 @@ impl Exec {
             streaming,
             command: config.command,
             started,
-            early: VecDeque::new(),
+            early: Vec::new(),
             first: Vec::new(),
             ended: false,
             _script: script,
@@ -179,7 +178,7 @@ impl Terminal {
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let n = match self.early.is_empty() {
             true => self.read_now(buffer)?,
-            false => self.early.read(buffer).unwrap_or_default(), // Which reads memory.
+            false => take_front(&mut self.early, buffer),
         };
         let piece = buffer.get(..n).unwrap_or_default();
         let room = LAUNCH_TEXT_MAX
@@ -255,7 +254,8 @@ impl Terminal {
         match self.streaming.body.read(&mut buffer) {
             Ok(0) => Ok(true),
             Ok(n) => {
-                self.early.extend(buffer.get(..n).unwrap_or_default());
+                self.early
+                    .extend_from_slice(buffer.get(..n).unwrap_or_default());
                 Ok(false)
             }
             Err(error) => match error.kind() {
@@ -400,6 +400,17 @@ impl TerminalHandle {
     pub fn hang_up(&self) {
         let _ended_already = self.connection.shutdown(Shutdown::Both);
     }
+}
+
+/// Moves as much as there is room for; how much.
+fn take_front(from: &mut Vec<u8>, to: &mut [u8]) -> usize {
+    let mut len = 0;
+    for (slot, byte) in to.iter_mut().zip(from.iter()) {
+        *slot = *byte;
+        len += 1;
+    }
+    from.drain(..len);
+    len
 }
 
 impl Drop for Terminal {
