@@ -541,14 +541,24 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// [`Error::ContainerNotFound`], [`Error::Engine`].
+    /// [`Error::ContainerNotFound`], [`Error::Engine`]; [`Error::InvalidArgument`] for a sandbox
+    /// with a `ttl`, which would remove itself with its files: that is what
+    /// [`shutdown`](Self::shutdown) is for.
     pub fn stop(&self) -> Result<()> {
         let found = containers::inspect(self.client(), &self.inner().id)?;
+        if replica::removes_itself(&found) {
+            let reason = "it has a ttl and removes itself when it stops; 'shutdown' does that";
+            return Err(Error::invalid("stop of", self.name(), reason));
+        }
+        self.halt(&found)
+    }
+
+    fn halt(&self, found: &Value) -> Result<()> {
         if found.str_at(&["State", "Status"]) == Some("paused") {
             // Podman refuses to stop a paused container.
             containers::unpause(self.client(), &self.inner().id)?;
         }
-        containers::stop(self.client(), &self.inner().id, Self::grace(&found))
+        containers::stop(self.client(), &self.inner().id, Self::grace(found))
     }
 
     /// How long its processes may take to end when it is stopped.
@@ -604,7 +614,8 @@ impl Container {
     /// and its instance could not be removed.
     pub fn shutdown(&self, force: bool) -> Result<()> {
         if !force {
-            match self.stop() {
+            let found = containers::inspect(self.client(), &self.inner().id);
+            match found.and_then(|found| self.halt(&found)) {
                 Ok(()) | Err(Error::ContainerNotFound { .. } | Error::Engine { .. }) => {}
                 Err(error) => return Err(error),
             }

@@ -302,6 +302,11 @@ impl CreateOptions {
         self.persist || self.keep
     }
 
+    /// Whether the sandbox is gone by itself some day.
+    pub(crate) fn removes_itself(&self) -> bool {
+        self.ttl.is_some()
+    }
+
     /// Whether an init should be the first process.
     pub(crate) fn wants_init(&self) -> bool {
         !self.no_init

@@ -190,7 +190,7 @@ impl<'a> Draft<'a> {
             created_at: plan.created_at,
             socket: engine.socket_path().to_owned(),
             command_line: options.command_line(),
-            kept: true,
+            kept: !options.removes_itself(), // One that does leaves its logs.
             maker: ProcessIdentity::own(),
             ..Description::default()
         };
@@ -255,7 +255,8 @@ fn refuse_another_engine(engine: &Engine, known: &Description) -> Result<()> {
             "name",
             &known.name,
             format!(
-                "a sandbox of the engine at '{}' has this name here",
+                "a sandbox of the engine at '{}' has this name here; choose another one, or shut \
+                 that down",
                 socket.display()
             ),
         )),
