@@ -3,15 +3,18 @@
 //! A directory is packed as it is sent: each file is opened when its turn comes and read in pieces,
 //! so neither the archive nor any file is ever whole in memory. Entries come in the order of their
 //! names, belong to root, and keep their modes, times and symbolic links, as `docker build` has
-//! it. `.dockerignore` says what is left out.
+//! it. `.dockerignore` says what is left out. What somebody swaps for a link meanwhile is an error:
+//! nothing from elsewhere gets into an image.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::container::host_dir::{self, HostDir};
 use crate::container::ignore::Ignore;
 use crate::error::{Error, Result};
 use crate::wire::tar::header::{Header, Kind};
@@ -79,6 +82,7 @@ impl<'a> BuildContext<'a> {
         if !found.is_dir() {
             return Err(Error::NotADirectory { path: root });
         }
+        let dir = HostDir::open(&root).map_err(|error| unreadable(&root, error))?;
         let dockerfile = match dockerfile {
             "" => DOCKERFILE,
             path => path,
@@ -89,9 +93,9 @@ impl<'a> BuildContext<'a> {
             return Err(Error::IsADirectory { path });
         }
         Ok(Prepared::Directory(Directory {
-            ignore: read_ignore(&root.join(IGNORE_FILE))?,
+            ignore: read_ignore(&dir)?,
             dockerfile: cleaned(Path::new(dockerfile)),
-            root,
+            dir,
         }))
     }
 }
@@ -120,16 +124,21 @@ fn cleaned(path: &Path) -> Vec<u8> {
     names.collect::<Vec<_>>().join(&b'/')
 }
 
-fn read_ignore(path: &Path) -> Result<Ignore> {
+/// The rules; a link to them is followed.
+fn read_ignore(dir: &HostDir) -> Result<Ignore> {
+    let name = OsStr::new(IGNORE_FILE);
+    let (path, at) = (dir.path_of(name), dir.at(name));
     let mut text = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(IGNORE_LEN_MAX + 1).read_to_end(&mut text),
+    match fs::metadata(&at) {
+        Ok(found) if found.is_file() => host_dir::open_seen(&at, &found)
+            .and_then(|file| file.take(IGNORE_LEN_MAX + 1).read_to_end(&mut text)),
+        Ok(_) => Err(io::Error::other("it is no regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ignore::default()),
         Err(error) => Err(error),
     }
-    .map_err(|error| unreadable(path, error))?;
+    .map_err(|error| unreadable(&path, error))?;
     let refused = |line, message: &str| Error::Config {
-        path: path.to_owned(),
+        path: path.clone(),
         line,
         message: message.to_owned(),
     };
@@ -156,7 +165,7 @@ pub(crate) enum Prepared<'a> {
 
 /// A directory and what of it is sent.
 pub(crate) struct Directory {
-    root: PathBuf,
+    dir: HostDir,
     ignore: Ignore,
     /// The Dockerfile's path as an entry of the archive.
     dockerfile: Vec<u8>,
@@ -169,7 +178,7 @@ impl Prepared<'_> {
             Prepared::Archive(archive) => io::copy(archive, sink).map(drop),
             Prepared::Directory(directory) => {
                 let mut writer = Writer::new(sink);
-                directory.append(&mut writer, &directory.root, b"")?;
+                directory.append(&mut writer, &directory.dir, b"")?;
                 writer.finish().map(drop).map_err(plain)
             }
         }
@@ -181,28 +190,24 @@ impl Directory {
     fn append(
         &self,
         writer: &mut Writer<&mut dyn Write>,
-        dir: &Path,
+        dir: &HostDir,
         path: &[u8],
     ) -> io::Result<()> {
-        let about = |error| naming(dir, &error);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(dir).map_err(about)? {
-            names.push(entry.map_err(about)?.file_name());
-        }
-        names.sort_unstable();
-        for name in names {
-            let full = dir.join(&name);
+        for name in dir.names().map_err(|error| naming(dir.path(), &error))? {
+            let (full, at) = (dir.path_of(&name), dir.at(&name));
+            let about = |error| naming(&full, &error);
             let path = match path {
                 b"" => name.as_bytes().to_vec(),
                 parent => [parent, b"/", name.as_bytes()].concat(),
             };
-            let found = fs::symlink_metadata(&full).map_err(|error| naming(&full, &error))?;
+            let found = fs::symlink_metadata(&at).map_err(about)?;
             let wanted = self.is_wanted(&path);
             if wanted {
-                append_entry(writer, &full, &path, &found)?;
+                append_entry(writer, &at, &path, &found).map_err(about)?;
             }
             if found.is_dir() && (wanted || self.leads_to_wanted(&path)) {
-                self.append(writer, &full, &path)?;
+                let child = dir.child(&name).map_err(about)?;
+                self.append(writer, &child, &path)?;
             }
         }
         Ok(())
@@ -222,34 +227,28 @@ impl Directory {
 
 fn append_entry(
     writer: &mut Writer<&mut dyn Write>,
-    full: &Path,
+    at: &Path,
     path: &[u8],
     found: &Metadata,
 ) -> io::Result<()> {
-    let about = |error| naming(full, &error);
     let kind = found.file_type();
     if kind.is_file() {
-        let mut file = File::open(full).map_err(about)?;
-        // The file that was opened, should another have taken its place meanwhile.
-        let found = file.metadata().map_err(about)?;
-        let header = header(path, Kind::File, &found);
-        return writer
-            .append(&header, &mut file)
-            .map_err(|error| about(plain(error)));
+        let mut file = host_dir::open_seen(at, found)?;
+        // Its length now, which is how much of it will be read.
+        let header = header(path, Kind::File, &file.metadata()?);
+        return writer.append(&header, &mut file).map_err(plain);
     }
     let kind = if kind.is_dir() {
         Kind::Directory
     } else if kind.is_symlink() {
-        let target = fs::read_link(full).map_err(about)?;
+        let target = fs::read_link(at)?;
         Kind::Symlink(target.as_os_str().as_bytes().to_vec())
     } else {
         let message = "it is neither a file, a directory nor a link; '.dockerignore' leaves it out";
-        return Err(about(io::Error::other(message)));
+        return Err(io::Error::other(message));
     };
     let header = header(path, kind, found);
-    writer
-        .append(&header, &mut io::empty())
-        .map_err(|error| about(plain(error)))
+    writer.append(&header, &mut io::empty()).map_err(plain)
 }
 
 fn header(path: &[u8], kind: Kind, found: &Metadata) -> Header {
@@ -406,7 +405,8 @@ mod tests {
         let path = scratch.0.join("Dockerfile");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_000_000_500);
-        File::open(&path).unwrap().set_modified(time).unwrap();
+        let file = fs::File::open(&path).unwrap();
+        file.set_modified(time).unwrap();
         let archive = scratch.archive("").unwrap();
         assert_eq!(
             &archive[100..147],
@@ -458,6 +458,57 @@ mod tests {
         );
         scratch.write(".dockerignore", "sock");
         assert_eq!(scratch.names(""), [".dockerignore", "Dockerfile"]);
+    }
+
+    #[test]
+    fn what_was_swapped_in_meanwhile_is_not_sent() {
+        let scratch = Scratch::new(
+            "swapped",
+            &["context/Dockerfile", "context/d/f", "outside/f"],
+        );
+        let (context, outside) = (scratch.0.join("context"), scratch.0.join("outside"));
+        let mut prepared = BuildContext::directory(&context).prepare("").unwrap();
+        let file = context.join("d/f");
+        let found = fs::symlink_metadata(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        for swapped_in in ["link", "pipe"] {
+            match swapped_in {
+                "link" => symlink(outside.join("f"), &file).unwrap(),
+                _ => assert!(
+                    Command::new("mkfifo")
+                        .arg(&file)
+                        .status()
+                        .unwrap()
+                        .success()
+                ),
+            }
+            let mut archive = Vec::new();
+            let mut writer = Writer::new(&mut archive as &mut dyn Write);
+            let error = append_entry(&mut writer, &file, b"f", &found).unwrap_err();
+            assert!(error.to_string().contains("in its place"), "{error}");
+            fs::remove_file(&file).unwrap();
+        }
+        fs::rename(&context, scratch.0.join("moved")).unwrap();
+        symlink(&outside, &context).unwrap();
+        let mut archive = Vec::new();
+        prepared.write_to(&mut archive).unwrap();
+        let text = String::from_utf8_lossy(&archive);
+        assert!(
+            text.contains("context/Dockerfile") && !text.contains("outside"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn rules_that_never_end_are_refused() {
+        let scratch = Scratch::new("pipe", &["Dockerfile"]);
+        let pipe = scratch.0.join(IGNORE_FILE);
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+        let error = scratch.prepared("").err().unwrap().to_string();
+        assert!(
+            error.ends_with(".dockerignore': it is no regular file"),
+            "{error}"
+        );
     }
 
     #[test]

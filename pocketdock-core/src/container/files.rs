@@ -6,7 +6,6 @@
 //! files/meter      how far it has come
 //! files/walk       a directory of the host, from top to bottom
 //! files/pack       files of the host as an archive
-//! files/host_dir   a directory of the host that nothing can be swapped for
 //! files/unpack     an archive as files of the host, whoever made it
 //! files/access     which way files go
 //! files/script     a script in a sandbox that runs: its data and its words
@@ -24,7 +23,6 @@
 pub(crate) mod access;
 mod cargo;
 pub(crate) mod endpoint;
-pub(crate) mod host_dir;
 pub(crate) mod look;
 pub(crate) mod meter;
 pub(crate) mod pack;
@@ -505,9 +503,6 @@ fn host_place(dest: &Path, name: Option<&OsStr>) -> Result<(PathBuf, Option<OsSt
             }
         }
         (_, Ok(_)) => Err(Error::NotADirectory { path: dest.into() }),
-        (_, Err(error)) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(Error::NotADirectory { path: dest.into() })
-        }
         (_, Err(error)) => Err(walk::unreadable(dest, error)),
     }
 }

@@ -9,6 +9,7 @@
 //! kill, helper, oom, input          what running needs beside it
 //! target, holder                    an exec to signal; input on a connection of its own
 //! progress                          how far a long transfer has come
+//! host_dir                          a directory of the host, while others change it
 //! reference, ignore, context        names of images; what a build may copy from
 //! patience                          whether somebody still waits for a result
 //! attached                          an exec instance from its start to its true end
@@ -34,6 +35,7 @@ pub mod plan;
 pub mod progress;
 pub mod reference;
 
+mod host_dir;
 mod ignore;
 
 pub mod context;

@@ -24,7 +24,7 @@ pub(crate) enum Cargo<'a> {
 impl Cargo<'_> {
     pub(crate) fn is_dir(&self) -> bool {
         match self {
-            Cargo::Copy(source) => source.is_dir,
+            Cargo::Copy(source) => source.is_dir(),
             Cargo::Write(_) => false,
             Cargo::Unpack(_) | Cargo::Spent(_) => true,
         }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File, FileType, Metadata};
+use std::fs::{self, FileType, Metadata};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +19,7 @@ use crate::container::files::meter::{Meter, Metered};
 use crate::container::files::path::Ending;
 use crate::container::files::report::{CopyReport, DroppedKind};
 use crate::container::files::walk::{Found, Walk, unreadable};
+use crate::container::host_dir::HostDir;
 use crate::container::progress::Progress;
 use crate::error::{Error, Result};
 use crate::wire::tar::header::{Header, Kind};
@@ -63,7 +64,8 @@ const LARGE_FILE: u64 = 256 * 1024;
 pub(crate) struct Source {
     path: PathBuf,
     pub(crate) ending: Ending,
-    pub(crate) is_dir: bool,
+    /// If it is a directory, that one, whatever its path leads to by now.
+    dir: Option<HostDir>,
     total_bytes: u64,
     entries: u64,
 }
@@ -76,51 +78,56 @@ impl Source {
     /// [`Error::PathNotFound`], [`Error::NotADirectory`], [`Error::InvalidArgument`] for what is
     /// neither file, directory nor link, and [`Error::Io`] for what cannot be read.
     pub(crate) fn survey(path: &Path) -> Result<Self> {
-        let bytes = path.as_os_str().as_bytes();
-        let ending = Ending::of(bytes);
-        let metadata = match ending {
-            _ if bytes.is_empty() => return Err(Error::PathNotFound { path: path.into() }),
-            Ending::Name => fs::symlink_metadata(path),
-            // The system follows a link with a slash behind it.
-            Ending::Slash | Ending::Nameless => fs::metadata(path),
-        };
-        let metadata = metadata.map_err(|error| match error.kind() {
-            io::ErrorKind::NotADirectory => Error::NotADirectory { path: path.into() },
-            _ => unreadable(path, error),
-        })?;
+        let ending = Ending::of(path.as_os_str().as_bytes());
         let mut source = Source {
             path: path.to_owned(),
             ending,
-            is_dir: metadata.is_dir(),
+            dir: None,
             total_bytes: 0,
             entries: 0,
         };
-        if source.is_dir {
-            for found in Walk::new(path) {
-                source.count(&found?)?;
+        let opened = match ending {
+            _ if path.as_os_str().is_empty() => Err(io::ErrorKind::NotFound.into()),
+            Ending::Name => HostDir::open_no_link(path),
+            // The system follows a link with a slash behind it.
+            Ending::Slash | Ending::Nameless => HostDir::open(path),
+        };
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                source.add_alone()?;
             }
-            return Ok(source);
+            opened => {
+                let dir = opened.map_err(|error| unreadable(path, error))?;
+                for found in Walk::new(&dir) {
+                    source.count(&found?)?;
+                }
+                source.dir = Some(dir);
+            }
         }
-        if let Some(kind) = special(metadata.file_type()) {
+        Ok(source)
+    }
+
+    /// Counts what is no directory.
+    fn add_alone(&mut self) -> Result<()> {
+        let found = Found::alone(&self.path)?;
+        if let Some(kind) = special(found.metadata.file_type()) {
             let what = format!(
                 "expected a file, a directory or a link, this is a {}",
                 kind.as_str()
             );
-            return Err(Error::invalid("source", path.to_string_lossy(), what));
+            return Err(Error::invalid("source", self.path.to_string_lossy(), what));
         }
-        source.count(&Found {
-            relative: PathBuf::new(),
-            path: path.to_owned(),
-            metadata,
-            is_left: false,
-        })?;
-        Ok(source)
+        self.count(&found)
+    }
+
+    pub(crate) fn is_dir(&self) -> bool {
+        self.dir.is_some()
     }
 
     fn count(&mut self, found: &Found) -> Result<()> {
         self.entries += 1;
         if found.metadata.is_file() {
-            File::open(&found.path).map_err(|error| unreadable(&found.path, error))?;
+            found.open()?;
             self.total_bytes += found.metadata.len();
         }
         Ok(())
@@ -154,8 +161,8 @@ impl Source {
         meter: &mut Meter<'_>,
     ) -> std::result::Result<CopyReport, Failure> {
         let mut packer = Packer::new(owner, out, meter);
-        if self.is_dir {
-            for found in Walk::new(&self.path) {
+        if let Some(dir) = &self.dir {
+            for found in Walk::new(dir) {
                 let found = found?;
                 let is_top = found.relative.as_os_str().is_empty();
                 if with_top || !is_top {
@@ -163,15 +170,7 @@ impl Source {
                 }
             }
         } else {
-            let metadata =
-                fs::symlink_metadata(&self.path).map_err(|error| unreadable(&self.path, error))?;
-            let found = Found {
-                relative: PathBuf::new(),
-                path: self.path.clone(),
-                metadata,
-                is_left: false,
-            };
-            packer.add(name, &found)?;
+            packer.add(name, &Found::alone(&self.path)?)?;
         }
         packer.finish().map(|(report, _)| report)
     }
@@ -189,7 +188,10 @@ impl Source {
         let mut nobody = |_: &Progress| ControlFlow::Continue(());
         let mut meter = Meter::new(None, &mut nobody);
         let mut packer = Packer::new(owner, out, &mut meter);
-        for found in Walk::new(&self.path) {
+        let Some(dir) = &self.dir else {
+            return Ok(Vec::new());
+        };
+        for found in Walk::new(dir) {
             let found = found?;
             let is_top = found.relative.as_os_str().is_empty();
             if found.is_left && (with_top || !is_top) {
@@ -332,7 +334,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         }
         let mut header = self.header(name, metadata);
         if kind.is_symlink() {
-            let target = fs::read_link(&found.path).map_err(|e| unreadable(&found.path, e))?;
+            let target = fs::read_link(&found.at).map_err(|e| unreadable(&found.path, e))?;
             header.kind = Kind::Symlink(target.as_os_str().as_bytes().to_vec());
             return self.append(&header, &mut io::empty(), &found.path);
         }
@@ -357,11 +359,12 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
             }
             self.names.insert(inode, name.to_vec());
         }
-        self.add_file(header, &found.path)
+        self.add_file(header, found)
     }
 
-    fn add_file(&mut self, mut header: Header, path: &Path) -> std::result::Result<(), Failure> {
-        let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
+    fn add_file(&mut self, mut header: Header, found: &Found) -> std::result::Result<(), Failure> {
+        let path = &found.path;
+        let mut file = found.open()?;
         // Its length now, which is how much of it will be read.
         let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
         header.len = metadata.len();
@@ -459,5 +462,106 @@ fn failure(error: write::Error, path: &Path) -> Failure {
             format!("pack '{}'", path.display()),
             io::Error::other(error.to_string()),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    const OWNER: Owner = Owner { uid: 0, gid: 0 };
+
+    /// A directory `dir` with files in it, and a secret beside it.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let top = std::env::temp_dir().join(format!("pd-pack-{name}-{}", std::process::id()));
+            let _left_over = fs::remove_dir_all(&top);
+            for (dir, content) in [("dir/sub", "own"), ("outside/sub", "secret")] {
+                fs::create_dir_all(top.join(dir)).unwrap();
+                fs::write(top.join(dir).join("f"), content).unwrap();
+            }
+            // More than a meter counts before it tells.
+            fs::write(top.join("dir/first"), [b'x'; 300_000]).unwrap();
+            Scratch(top)
+        }
+
+        fn swap_for_link_outside(&self) {
+            let dir = self.0.join("dir");
+            fs::rename(&dir, self.0.join("moved")).unwrap();
+            symlink("outside", dir).unwrap();
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    /// What an archive of it holds, with something done at the first news of how far it is.
+    fn packed(source: &Source, mut once: Option<&dyn Fn()>) -> String {
+        let mut archive = Vec::new();
+        let mut on_progress = |_: &Progress| {
+            once.take().into_iter().for_each(|it| it());
+            ControlFlow::Continue(())
+        };
+        let mut meter = Meter::new(None, &mut on_progress);
+        let packed = source.pack(b"d", true, OWNER, &mut archive, &mut meter);
+        packed.unwrap();
+        String::from_utf8(archive).unwrap()
+    }
+
+    #[test]
+    fn a_source_that_is_swapped_for_a_link_is_still_itself() {
+        let scratch = Scratch::new("source");
+        let source = Source::survey(&scratch.0.join("dir")).unwrap();
+        scratch.swap_for_link_outside();
+        let archive = packed(&source, None);
+        assert!(archive.contains("own") && !archive.contains("secret"));
+    }
+
+    #[test]
+    fn a_directory_that_is_swapped_for_a_link_leads_nowhere() {
+        let scratch = Scratch::new("dir");
+        let source = Source::survey(&scratch.0.join("dir")).unwrap();
+        let archive = packed(&source, Some(&|| scratch.swap_for_link_outside()));
+        assert!(scratch.0.join("moved").exists());
+        assert!(archive.contains("own") && !archive.contains("secret"));
+    }
+
+    #[test]
+    fn a_file_that_is_swapped_is_an_error_that_names_it() {
+        let scratch = Scratch::new("file");
+        let path = scratch.0.join("dir/first");
+        let found = Found::alone(&path).unwrap();
+        for swapped_in in ["link", "pipe"] {
+            fs::remove_file(&path).unwrap();
+            match swapped_in {
+                "link" => symlink("../outside/sub/f", &path).unwrap(),
+                _ => assert!(
+                    Command::new("mkfifo")
+                        .arg(&path)
+                        .status()
+                        .unwrap()
+                        .success()
+                ),
+            }
+            let mut archive = Vec::new();
+            let mut nobody = |_: &Progress| ControlFlow::Continue(());
+            let mut meter = Meter::new(None, &mut nobody);
+            let mut packer = Packer::new(OWNER, &mut archive, &mut meter);
+            let Err(Failure::Source(error)) = packer.add(b"f", &found) else {
+                panic!("a {swapped_in} was packed");
+            };
+            let want = format!(
+                "cannot read '{}': something else was put in its place while it was copied",
+                path.display()
+            );
+            assert_eq!(error.to_string(), want, "{swapped_in}");
+        }
     }
 }

@@ -17,9 +17,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::container::files::host_dir::HostDir;
 use crate::container::files::meter::{Meter, Metered};
 use crate::container::files::report::{CopyReport, DroppedKind};
+use crate::container::host_dir::{DEPTH_MAX, HostDir};
 use crate::error::{Error, Result};
 use crate::host;
 use crate::wire::tar::header::{Header, Kind};
@@ -28,9 +28,6 @@ use crate::wire::tar::write::{self, Writer};
 
 /// How much of a file is moved at a time.
 const BUFFER_LEN: usize = 128 * 1024;
-
-/// How deep an archive may lead; each level is held open.
-const DEPTH_MAX: usize = 512;
 
 /// Of how many files it is remembered that this copy has brought them.
 const LINKABLE_MAX: usize = 1_000_000;

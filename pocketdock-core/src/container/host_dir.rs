@@ -1,18 +1,65 @@
-//! A directory of the host that nothing can be swapped for while it is written to.
+//! A directory of the host that nothing can be swapped for while it is read or written to.
 //!
 //! An open directory is worked in through `/proc/self/fd/N/NAME`, which the kernel resolves from
 //! the directory itself and not from its path, as openat(2) would; std has no openat. So a
 //! directory that is replaced by a link in between leads nobody anywhere. Where there is no such
 //! `/proc`, the path is used, and only what was there before is checked.
 //!
-//! Source: proc(5), `/proc/pid/fd`.
+//! What is opened is what was looked at, or nothing: a link, a pipe or a device that somebody has
+//! put in its place meanwhile is an error, and is not even opened on Linux.
+//!
+//! Source: proc(5), `/proc/pid/fd`; open(2), `O_PATH`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Opens a place and not what is there, so that no pipe waits and no device notices. Everywhere but
+/// on Linux there is no such thing, and on the SPARC the number is another; there, it is opened.
+const O_PATH: i32 = match cfg!(all(target_os = "linux", not(target_arch = "sparc64"))) {
+    true => 0o10_000_000,
+    false => 0,
+};
+
+/// How deep a directory may lie below the first; each on the way is held open.
+pub(crate) const DEPTH_MAX: usize = 512;
+
+/// Opens for reading what was seen at a path, and nothing else that is there by now.
+pub(crate) fn open_seen(path: &Path, seen: &Metadata) -> io::Result<File> {
+    let place = OpenOptions::new()
+        .read(true)
+        .custom_flags(O_PATH)
+        .open(path)?;
+    let found = place.metadata()?;
+    let identity = |it: &Metadata| (it.dev(), it.ino(), it.file_type());
+    if identity(&found) != identity(seen) {
+        let reason = "something else was put in its place while it was copied";
+        return Err(io::Error::other(reason));
+    }
+    if O_PATH == 0 {
+        return Ok(place);
+    }
+    match File::open(proc_path(&place)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(path),
+        opened => opened,
+    }
+}
+
+fn open_dir(at: &Path) -> io::Result<File> {
+    let seen = fs::symlink_metadata(at)?;
+    match seen.is_dir() {
+        true => open_seen(&at.join("."), &seen),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    }
+}
+
+/// Where an open file is reached, whatever has become of its path.
+fn proc_path(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
 
 /// An open directory.
 #[derive(Debug)]
@@ -22,6 +69,7 @@ pub(crate) struct HostDir {
     base: PathBuf,
     /// Its path as the caller knows it, for messages.
     path: PathBuf,
+    depth: usize,
 }
 
 impl HostDir {
@@ -29,17 +77,34 @@ impl HostDir {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         // With the dot, anything but a directory is refused before it is opened.
         let file = File::open(path.join("."))?;
-        Ok(Self::new(file, path.to_owned()))
+        Ok(Self::new(file, path.to_owned(), 0))
     }
 
-    fn new(file: File, path: PathBuf) -> Self {
-        let base = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    /// Opens a directory; a link to one is refused as `NotADirectory`.
+    pub(crate) fn open_no_link(path: &Path) -> io::Result<Self> {
+        Self::enter(path, path.to_owned(), 0)
+    }
+
+    fn enter(at: &Path, path: PathBuf, depth: usize) -> io::Result<Self> {
+        // One that is mounted when it is entered is another from then on.
+        let file = open_dir(at).or_else(|_| open_dir(at))?;
+        Ok(Self::new(file, path, depth))
+    }
+
+    fn new(file: File, path: PathBuf, depth: usize) -> Self {
+        let base = proc_path(&file);
         let is_usable = fs::metadata(&base).is_ok_and(|found| found.is_dir());
         HostDir {
             file,
             base: if is_usable { base } else { path.clone() },
             path,
+            depth,
         }
+    }
+
+    /// Its own path, for messages.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The path of a name in it, for messages.
@@ -47,13 +112,23 @@ impl HostDir {
         self.path.join(name)
     }
 
-    fn at(&self, name: &OsStr) -> PathBuf {
+    /// Where a name in it is reached, as long as it is open.
+    pub(crate) fn at(&self, name: &OsStr) -> PathBuf {
         self.base.join(name)
+    }
+
+    /// The names in it, sorted by their bytes.
+    pub(crate) fn names(&self) -> io::Result<Vec<OsString>> {
+        let entries = fs::read_dir(&self.base)?;
+        let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+        let mut names = names.collect::<io::Result<Vec<_>>>()?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// What has this name, a link as a link; `None` if nothing has.
     pub(crate) fn look(&self, name: &OsStr) -> io::Result<Option<Metadata>> {
-        match fs::symlink_metadata(self.at(name)) {
+        match fs::symlink_metadata(self.at(name).as_path()) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -62,22 +137,16 @@ impl HostDir {
 
     /// Opens a directory in it; a link to one is refused as `NotADirectory`.
     pub(crate) fn child(&self, name: &OsStr) -> io::Result<HostDir> {
-        let path = self.at(name);
-        let seen = fs::symlink_metadata(&path)?;
-        if !seen.is_dir() {
-            return Err(io::ErrorKind::NotADirectory.into());
+        if self.depth == DEPTH_MAX {
+            return Err(io::Error::other("it lies in too many directories"));
         }
-        let file = File::open(path.join("."))?;
-        let opened = file.metadata()?;
-        if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) {
-            return Err(io::ErrorKind::NotADirectory.into()); // It was swapped for a link.
-        }
-        Ok(Self::new(file, self.path_of(name)))
+        Self::enter(&self.at(name), self.path_of(name), self.depth + 1)
     }
 
     /// The same directory once more.
     pub(crate) fn again(&self) -> io::Result<HostDir> {
-        Ok(Self::new(self.file.try_clone()?, self.path.clone()))
+        let file = self.file.try_clone()?;
+        Ok(Self::new(file, self.path.clone(), self.depth))
     }
 
     /// Makes a directory in it that only its owner can use as yet.
@@ -179,6 +248,44 @@ mod tests {
         child.make_file(name("f")).unwrap().write_all(b"x").unwrap();
         assert!(!outside.join("f").exists());
         assert_eq!(fs::read(scratch.0.join("moved/f")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn what_is_opened_is_what_was_seen() {
+        let scratch = Scratch::new("seen");
+        let (path, pipe) = (scratch.0.join("file"), scratch.0.join("pipe"));
+        fs::write(&path, "content").unwrap();
+        fs::write(scratch.0.join("other"), "other").unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let seen = fs::symlink_metadata(&path).unwrap();
+        let opened = io::read_to_string(open_seen(&path, &seen).unwrap());
+        assert_eq!(opened.unwrap(), "content");
+        fs::rename(&path, scratch.0.join("moved")).unwrap();
+        std::os::unix::fs::symlink("other", scratch.0.join("link")).unwrap();
+        for swapped_in in ["link", "pipe", "other"] {
+            fs::rename(scratch.0.join(swapped_in), &path).unwrap();
+            let error = open_seen(&path, &seen).unwrap_err();
+            assert!(
+                error.to_string().contains("in its place"),
+                "{swapped_in}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn how_deep_directories_may_be() {
+        let scratch = Scratch::new("deep");
+        let mut dir = HostDir::open(&scratch.0).unwrap();
+        let mut above = Vec::new();
+        for _ in 0..DEPTH_MAX {
+            dir.make_dir(name("d")).unwrap();
+            let child = dir.child(name("d")).unwrap();
+            above.push(std::mem::replace(&mut dir, child));
+        }
+        dir.make_dir(name("d")).unwrap();
+        let error = dir.child(name("d")).unwrap_err().to_string();
+        assert_eq!(error, "it lies in too many directories");
     }
 
     #[test]
