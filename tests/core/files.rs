@@ -148,6 +148,29 @@ fn a_file_that_the_host_had_is_not_linked_to() {
 }
 
 #[test]
+fn a_file_that_the_host_puts_there_meanwhile_is_not_linked_to() {
+    let scratch = host();
+    let secret = scratch.write("outside/victim", b"unharmed");
+    let big = vec![b'x'; 1024 * 1024];
+    let entries = [
+        (Header::file(b"./d/f", 1), &b"f"[..]),
+        (Header::hard_link(b"./d/g", b"./d/f"), b""),
+        (Header::file(b"./d/big", big.len() as u64), &big),
+        (Header::hard_link(b"./d/h", b"./d/f"), b""),
+    ];
+    let fake = giving(&archive(&entries), "running");
+    let dest = scratch.join("dest");
+    let pulled = model::opened(&fake).pull_with("/d", &dest, &mut |_| {
+        let _once = fs::rename(&secret, dest.join("d/f"));
+        ControlFlow::Continue(())
+    });
+    let error = pulled.unwrap_err();
+    assert!(matches!(error, Error::UnsafePath { .. }), "{error}");
+    assert_eq!(fs::read(dest.join("d/g")).unwrap(), b"f");
+    assert!(!dest.join("d/h").exists());
+}
+
+#[test]
 fn a_link_that_the_host_had_is_replaced_and_not_followed() {
     let scratch = host();
     fs::create_dir(scratch.join("dest/d")).unwrap();

@@ -4,12 +4,14 @@
 //! Docker it does not see memory mounts, which are empty in a sandbox that is stopped; it refuses
 //! a root that is read-only. Podman reads `*` and `[` in a path as patterns.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
 use crate::container::files::access::Access;
 use crate::container::files::cargo::Cargo;
+use crate::container::files::look::NAMES_LEN_MAX;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{Failure, Owner};
 use crate::container::files::path::{Ending, SandboxPath};
@@ -413,18 +415,26 @@ pub(crate) fn names(
     path: &SandboxPath,
 ) -> Result<Vec<OsString>> {
     let (mut body, _) = tree(container, access, &path.content())?;
-    let mut reader = reader(&mut body);
-    let mut names = std::collections::BTreeSet::new();
-    let broken =
-        |error: read::Error| Error::io(format!("list '{}'", path.as_str()), io::Error::from(error));
-    while let Some(entry) = reader.next_entry().map_err(broken)? {
+    names_in(&mut body, NAMES_LEN_MAX).map_err(|error| {
+        let doing = format!("list '{}' in the sandbox", path.as_str());
+        Error::io(doing, error)
+    })
+}
+
+/// The first names of the paths in an archive, which take up at most `len_max` bytes.
+fn names_in(archive: &mut dyn Read, mut len_max: u64) -> io::Result<Vec<OsString>> {
+    let mut reader = reader(archive);
+    let mut names = BTreeSet::new();
+    while let Some(entry) = reader.next_entry()? {
         let parts = entry.header().path.split(|&byte| byte == b'/');
         let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
-        if let Some(name) = parts.next() {
-            names.insert(OsString::from_vec(name.to_vec()));
+        let name = parts.next().unwrap_or_default();
+        if names.insert(OsString::from_vec(name.to_vec())) {
+            let left = len_max.checked_sub(name.len() as u64);
+            len_max = left.ok_or(io::ErrorKind::FileTooLarge)?;
         }
     }
-    Ok(names.into_iter().collect())
+    Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
 }
 
 fn get(container: &Container, path: &str) -> Result<Body> {
@@ -550,4 +560,22 @@ fn find_row<'a>(table: &'a str, name: &str, or_column: Option<usize>) -> Option<
 
 fn field(row: &str, column: usize) -> Option<&str> {
     row.split(':').nth(column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_names_has_a_limit() {
+        let mut writer = Writer::new(Vec::new());
+        for path in [".", "./ab", "./ab/in", "./c/x/y", "./c", "./def"] {
+            let header = Header::directory(path.as_bytes());
+            writer.append(&header, &mut io::empty()).unwrap();
+        }
+        let archive = writer.finish().unwrap();
+        let names = |len_max| names_in(&mut archive.as_slice(), len_max);
+        assert_eq!(names(6).unwrap(), ["ab", "c", "def"]);
+        assert_eq!(names(5).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
 }

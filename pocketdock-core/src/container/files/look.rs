@@ -24,7 +24,7 @@ const LIST: &str = embed!("list.sh");
 const END: &[u8] = b"pd done";
 
 /// What a list of names may take up.
-const NAMES_LEN_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const NAMES_LEN_MAX: u64 = 64 * 1024 * 1024;
 
 /// What a script may say of itself, in bytes.
 const WORDS_LEN_MAX: u64 = 64 * 1024;

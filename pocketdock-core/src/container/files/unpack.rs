@@ -10,11 +10,11 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, FileTimes, Permissions};
+use std::fs::{File, FileTimes, Metadata, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::container::files::meter::{Meter, Metered};
@@ -187,8 +187,8 @@ struct Unpacker<'m, 'a> {
     mapping: Mapping<'m>,
     /// The directories from the destination to where the last entry went.
     entered: Vec<Level>,
-    /// The files that this copy has brought, to which there may be links.
-    linkable: HashSet<Vec<OsString>>,
+    /// Device and inode of the files that this copy has brought, to which there may be links.
+    linkable: HashSet<(u64, u64)>,
     scratch: OsString,
     buffer: Box<[u8]>,
     meter: &'m mut Meter<'a>,
@@ -246,9 +246,6 @@ impl<'m, 'a> Unpacker<'m, 'a> {
                     self.meter.expect(header.len); // A file that comes first is alone.
                 }
                 self.add_file(name, header, data)?;
-                if self.linkable.len() < LINKABLE_MAX {
-                    self.linkable.insert(path.clone());
-                }
             }
         }
         Ok(())
@@ -353,6 +350,10 @@ impl<'m, 'a> Unpacker<'m, 'a> {
             let mode = Permissions::from_mode(header.mode & 0o777);
             file.set_permissions(mode).map_err(doing)?;
             file.set_times(times(header)).map_err(doing)?;
+            if self.linkable.len() < LINKABLE_MAX {
+                let made = file.metadata().map_err(doing)?;
+                self.linkable.insert(inode(&made));
+            }
             drop(file);
             self.move_into_place(name)?;
             Ok(())
@@ -381,29 +382,25 @@ impl<'m, 'a> Unpacker<'m, 'a> {
 
     fn add_hard_link(&mut self, path: &[OsString], target: &[u8]) -> Result<()> {
         let original = self.mapping.place(target)?;
-        let refused = |reason| Error::UnsafePath {
+        let refused = || Error::UnsafePath {
             path: OsStr::from_bytes(target).into(),
-            reason,
+            reason: "it is a hard link to what is not in the archive",
         };
-        // A file the host had before could be anybody's.
-        if !self.linkable.contains(&original) {
-            return Err(refused("it is a hard link to what is not in the archive"));
-        }
         let (Some((from, from_parents)), Some((name, parents))) =
             (original.split_last(), path.split_last())
         else {
-            return Err(refused("it is a hard link to a directory"));
+            return Err(refused());
         };
         self.enter(parents)?;
-        let from_dir = self.find(from_parents).map_err(|error| {
-            let path: PathBuf = original.iter().collect();
-            Error::io(format!("open '{}'", path.display()), error)
-        })?;
+        let from_dir = self.find(from_parents).map_err(|_| refused())?;
+        // A file the host had before could be anybody's.
+        match from_dir.look(from) {
+            Ok(Some(found)) if found.is_file() && self.linkable.contains(&inode(&found)) => {}
+            _ => return Err(refused()),
+        }
         self.put(name, |dir, scratch| {
             dir.make_hard_link(scratch, &from_dir, from)
-        })?;
-        self.linkable.insert(path.to_vec());
-        Ok(())
+        })
     }
 
     /// A directory that is there, without leaving the one that was entered.
@@ -443,6 +440,11 @@ impl<'m, 'a> Unpacker<'m, 'a> {
             }
         })
     }
+}
+
+/// Which file it is, whatever it is called.
+fn inode(found: &Metadata) -> (u64, u64) {
+    (found.dev(), found.ino())
 }
 
 /// When it was modified, for its access as well; a time that the system cannot hold is left out.
