@@ -319,6 +319,35 @@ fn what_is_no_archive_is_said() {
     }
 }
 
+#[test]
+fn only_files_that_changed_are_no_failure_of_tar() {
+    let changed = "tar: ./d/f: file changed as we read it\n";
+    let socket = "tar: ./d/s: socket ignored\n";
+    let shrank = "tar: ./d/f: File shrank by 9 bytes; padding with zeros\n";
+    let removed = "tar: ./d/f: File removed before we read it\n";
+    #[rustfmt::skip] // one case per line
+    let cases = [
+        (changed.repeat(20),                       true),
+        (format!("{changed}{socket}"),             true),
+        (String::new(),                            true),
+        (format!("{changed}{shrank}"),             false),
+        (format!("{shrank}{}", changed.repeat(20)), false),
+        (removed.to_owned(),                       false),
+        ("tar: something new\n".to_owned(),        false),
+    ];
+    for (words, is_fine) in cases {
+        let bytes = archive(&[(Header::file(b"./d/f", 1), b"f")]);
+        let said = format!("{words}\npd done changed\n");
+        let fake = model::model(move |kind, _| {
+            let reply = Reply::hijacked(101).frame(1, &bytes);
+            (kind == Request::ExecStart).then(|| reply.frame(2, said.as_bytes()))
+        });
+        let scratch = host();
+        let pulled = model::opened(&fake).pull("/d", &scratch.join("dest"));
+        assert_eq!(pulled.is_ok(), is_fine, "{words}: {pulled:?}");
+    }
+}
+
 /// An engine on which a script says `words` on its stderr and then does as `then` does.
 fn saying(
     words: &'static str,

@@ -648,6 +648,34 @@ fn a_sandbox_that_goes_away_under_a_copy_is_named() {
     assert_eq!(left, 0, "nothing half-written");
 }
 
+/// GNU tar fills what is missing with zeros and ends as if a file had only changed.
+#[test]
+fn a_file_that_becomes_shorter_under_a_pull_is_an_error() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.create(&live.options().image(live.debian_image()));
+    let setup = "mkdir /d && truncate -s 300M /d/big";
+    for (command, is_fine) in [("echo >>/d/big", true), ("truncate -s 1M /d/big", false)] {
+        assert!(sandbox.run(setup).unwrap().ok());
+        let mut is_done = false;
+        let scratch = Scratch::new();
+        let pulled = sandbox.pull_with("/d", scratch.path(), &mut |_| {
+            if !is_done {
+                is_done = true;
+                assert!(sandbox.run(command).unwrap().ok());
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(is_done);
+        assert_eq!(pulled.is_ok(), is_fine, "{command}: {pulled:?}");
+        let said = pulled
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        assert!(is_fine || said.contains("shrank by"), "{command}: {said}");
+        assert!(sandbox.run("rm -r /d").unwrap().ok());
+    }
+}
+
 #[test]
 fn names_of_any_bytes_are_listed() {
     let Some(live) = Live::begin() else { return };

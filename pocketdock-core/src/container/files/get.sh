@@ -6,7 +6,8 @@
 # NAME is that. Times are exact to the nanosecond where tar is GNU's, and else to the second.
 #
 # Says on stderr, as its last line, `pd done STATUS`, or before anything is given out
-# `pd fail WHY PATH`, with WHY one of missing, not_dir, denied, no_tar.
+# `pd fail WHY PATH`, with WHY one of missing, not_dir, denied, no_tar. STATUS is `changed` if GNU
+# tar could read everything, and has said of which files on the lines before what became of them.
 dir=$1 name=$2
 fail() {
   printf 'pd fail %s %s\n' "$1" "$2" >&2
@@ -24,8 +25,7 @@ case $(tar --version 2>/dev/null) in
 *GNU*)
   tar -c -f - --format=posix --pax-option=delete=atime,delete=ctime "$name"
   status=$?
-  # That a file has changed while it was read; cp(1) would not even notice.
-  [ $status != 1 ] || status=0
+  [ $status != 1 ] || status=changed
   ;;
 *)
   tar -c -f - "$name"

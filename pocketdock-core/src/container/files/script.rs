@@ -36,6 +36,11 @@ const LINE_LEN_MAX: usize = 4096;
 /// How many lines of programs are kept: the last, which tell why it ended.
 const NOTES_MAX: usize = 10;
 
+/// What GNU tar says that takes nothing away from an archive: that a file was written to while it
+/// was read, which cp(1) would not even notice, and that a socket is not in it, as none ever is.
+/// That a file was gone or became shorter, and has zeros in its place, is another matter.
+const HARMLESS: [&str; 2] = [": file changed as we read it", ": socket ignored"];
+
 /// How long the engine may take to know that a sandbox has gone whose script has ended.
 const FATE_WITHIN: Duration = Duration::from_secs(2);
 const FATE_POLL: Duration = Duration::from_millis(50);
@@ -206,6 +211,7 @@ impl Script {
     pub(crate) fn finish(&mut self, doing: &str) -> Result<()> {
         match self.hear()?.strip_prefix("done ") {
             Some("0") => Ok(()),
+            Some("changed") if self.notes.is_empty() => Ok(()),
             _ => Err(self.failed(doing)),
         }
     }
@@ -308,7 +314,7 @@ impl Script {
             // A script has little to say; the sandbox may go on for ever.
             Some(words) if self.said.len() < NOTES_MAX => self.said.push_back(words.to_owned()),
             Some(_) => {}
-            None if line.is_empty() => {}
+            None if line.is_empty() || HARMLESS.iter().any(|it| line.ends_with(it)) => {}
             None => {
                 self.notes.push_back(line);
                 if NOTES_MAX < self.notes.len() {
