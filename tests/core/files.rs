@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::SHORT;
 use crate::model::{self, Kind as Request};
 use crate::support::fake_engine::{FakeEngine, Reply};
 use crate::support::process::{PATIENCE, within};
+use crate::support::request::Request as HttpRequest;
 use crate::support::scratch::Scratch;
 
 /// A header and the content of its file.
@@ -51,16 +52,23 @@ fn giving(archive: &[u8], status: &'static str) -> FakeEngine {
             }
             Some(reply.frame(2, b"\npd done 0\n"))
         }
-        Request::Other if request.path.ends_with("/archive") => Some(match &*request.method {
-            // {"mode":2147484141}: a directory, as all that is asked for here.
-            "HEAD" => Reply::raw(
-                "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\
-                 X-Docker-Container-Path-Stat: eyJtb2RlIjoyMTQ3NDg0MTQxfQ==\r\n\r\n",
-            ),
-            _ => Reply::chunked(200, &[archive.as_slice()]),
-        }),
+        Request::Other if request.path.ends_with("/archive") => {
+            Some(directory_or(&archive, request))
+        }
         _ => None,
     })
+}
+
+/// What the archive endpoint says: that all that is asked for is a directory, or this archive.
+fn directory_or(archive: &[u8], request: &HttpRequest) -> Reply {
+    match &*request.method {
+        // {"mode":2147484141}
+        "HEAD" => Reply::raw(
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\
+             X-Docker-Container-Path-Stat: eyJtb2RlIjoyMTQ3NDg0MTQxfQ==\r\n\r\n",
+        ),
+        _ => Reply::chunked(200, &[archive]),
+    }
 }
 
 /// A host with a victim beside the destination.
@@ -317,6 +325,73 @@ fn what_is_no_archive_is_said() {
             assert!(matches!(error, Error::Io { .. }), "{status}: {error}");
         }
     }
+}
+
+/// An engine with a sandbox of a user, whose script gives out the first archive and may not read
+/// the rest, and which itself gives out the second.
+fn giving_in_part(first: Vec<u8>, second: Vec<u8>) -> FakeEngine {
+    model::model(move |kind, request| match kind {
+        Request::Inspect => {
+            let of_user =
+                model::inspected("running").replace(r#""Config":{"#, r#""Config":{"User":"1000","#);
+            Some(Reply::json(200, &of_user))
+        }
+        Request::ExecStart => Some(
+            Reply::hijacked(101)
+                .frame(1, &first)
+                .frame(2, b"tar: ./d/ro/secret: Permission denied\n\npd done 2\n"),
+        ),
+        Request::Other if request.path.ends_with("/archive") => {
+            Some(directory_or(&second, request))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_second_try_knows_the_directories_of_the_first() {
+    let dir = |path: &str, mode, mtime_s| Header {
+        mode,
+        mtime_s,
+        ..Header::directory(path.as_bytes())
+    };
+    let mut entries: Vec<Item> = vec![
+        (dir("./d", 0o755, 1000), b""),
+        (dir("./d/ro", 0o555, 2000), b""),
+        (Header::file(b"./d/ro/open", 1), b"o"),
+        (dir("./d/old", 0o711, 3000), b""),
+        (Header::file(b"./d/old/f", 1), b"f"),
+    ];
+    let first = archive(&entries);
+    entries.insert(2, (Header::file(b"./d/ro/secret", 1), b"s"));
+    let fake = giving_in_part(first, archive(&entries));
+    let scratch = host();
+    // One that was there keeps its mode.
+    let old = scratch.join("dest/d/old");
+    fs::create_dir_all(&old).unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o750)).unwrap();
+    let dest = scratch.join("dest");
+    let report = model::opened(&fake).pull("/d", &dest).unwrap();
+    assert_eq!(report.entries, 6);
+    let ro = fs::metadata(dest.join("d/ro")).unwrap();
+    assert_eq!((ro.mode() & 0o7777, ro.mtime()), (0o555, 2000));
+    assert_eq!(fs::metadata(&old).unwrap().mode() & 0o7777, 0o750);
+    let secret = dest.join("d/ro/secret");
+    assert_eq!(fs::read(secret).unwrap(), b"s");
+    fs::set_permissions(dest.join("d/ro"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_may_not_be_written_here_is_not_tried_twice() {
+    let bytes = archive(&[(Header::file(b"./d/f", 1), b"f")]);
+    let fake = giving_in_part(bytes.clone(), bytes);
+    // Not even root may make anything there.
+    let error = model::opened(&fake)
+        .pull("/d/f", Path::new("/sys"))
+        .unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    let requests = fake.requests();
+    assert!(!requests.iter().any(|it| it.path.ends_with("/archive")));
 }
 
 #[test]

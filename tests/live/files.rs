@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -673,6 +674,25 @@ fn a_file_that_becomes_shorter_under_a_pull_is_an_error() {
             .unwrap_or_default();
         assert!(is_fine || said.contains("shrank by"), "{command}: {said}");
         assert!(sandbox.run("rm -r /d").unwrap().ok());
+    }
+}
+
+/// On Docker, which gives out the rest, when tar in the sandbox has given out what it may read.
+#[test]
+fn what_the_sandboxs_user_may_not_read_comes_with_all_modes_and_times() {
+    let Some(live) = Live::begin() else { return };
+    let options = live.options().image(live.debian_image()).user("1234:5678");
+    let sandbox = live.create(&options);
+    let scratch = Scratch::new();
+    sandbox.pull("/etc", scratch.path()).unwrap();
+    assert!(scratch.path().join("etc/shadow").exists());
+    let stat = sandbox.run("cd / && stat -c '%a %Y %n' etc etc/apt etc/apt/*.d etc/init.d");
+    let stat = stat.unwrap();
+    for line in stat.stdout_text().lines() {
+        let path = line.split(' ').next_back().unwrap();
+        let found = fs::metadata(scratch.path().join(path)).unwrap();
+        let mode = found.mode() & 0o7777;
+        assert_eq!(format!("{mode:o} {} {path}", found.mtime()), line);
     }
 }
 

@@ -49,7 +49,7 @@ use crate::container::files::pack::Source;
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::report::CopyReport;
 use crate::container::files::script::Script;
-use crate::container::files::unpack::{Failure, Mapping};
+use crate::container::files::unpack::{Failure, Inodes, Mapping};
 use crate::container::handle::Container;
 use crate::container::progress::Progress;
 use crate::engine::containers::ChangeKind;
@@ -298,24 +298,25 @@ impl Container {
         let parsed = SandboxPath::parse(source)?;
         let (dir, top) = host_place(dest, source_name(&parsed))?;
         let access = Access::of(self)?;
+        let mut made = Inodes::new();
         let mut pull = |(mut outlet, is_named): (Outlet, bool)| {
             let mapping = Mapping {
                 is_named,
                 top: top.as_deref(),
             };
             let mut meter = Meter::new(None, on_progress);
-            let unpacked = unpack::unpack(&mut outlet, &dir, mapping, &mut meter);
-            outlet.close(unpacked, &format!("read '{source}' in the sandbox"))
+            let unpacked = unpack::unpack(&mut outlet, &dir, mapping, &mut meter, &mut made);
+            let is_hosts = matches!(unpacked, Err(Failure::Destination(_)));
+            let closed = outlet.close(unpacked, &format!("read '{source}' in the sandbox"));
+            (closed, is_hosts)
         };
-        let pulled = pull(self.open_outlet(&access, &parsed)?);
-        match needs_endpoint(&pulled, &access, &parsed) {
-            // Something inside may not be read; once more, then, past the sandbox's user.
-            true => {
-                let (body, is_named) = endpoint::tree(self, &access, &parsed)?;
-                pull((Outlet::Endpoint(body), is_named))
-            }
-            false => pulled,
+        let (pulled, is_hosts) = pull(self.open_outlet(&access, &parsed)?);
+        if is_hosts || !needs_endpoint(&pulled, &access, &parsed) {
+            return pulled;
         }
+        // Something inside may not be read; once more, then, past the sandbox's user.
+        let (body, is_named) = endpoint::tree(self, &access, &parsed)?;
+        pull((Outlet::Endpoint(body), is_named)).0
     }
 
     /// Copies a file, a link or a directory of the sandbox into a tar archive.

@@ -188,6 +188,11 @@ impl HostDir {
         fs::remove_file(self.at(name))
     }
 
+    /// What it is itself.
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
     /// Sets its own mode and time of modification.
     pub(crate) fn set(&self, mode: u32, times: fs::FileTimes) -> io::Result<()> {
         self.file.set_times(times)?;

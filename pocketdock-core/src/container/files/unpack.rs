@@ -29,8 +29,11 @@ use crate::wire::tar::write::{self, Writer};
 /// How much of a file is moved at a time.
 const BUFFER_LEN: usize = 128 * 1024;
 
-/// Of how many files it is remembered that this copy has brought them.
-const LINKABLE_MAX: usize = 1_000_000;
+/// Of how many files and directories it is remembered that a copy has brought them.
+const OWN_MAX: usize = 1_000_000;
+
+/// Files or directories by device and inode.
+pub(crate) type Inodes = HashSet<(u64, u64)>;
 
 /// Why an archive was not unpacked.
 #[derive(Debug)]
@@ -92,13 +95,17 @@ impl Mapping<'_> {
 }
 
 /// Unpacks an archive into the directory `destination`.
+///
+/// The directories that it makes are noted in `made`; those that are noted there, by a first try
+/// which has not brought everything, count as new.
 pub(crate) fn unpack(
     archive: &mut dyn Read,
     destination: &Path,
     mapping: Mapping<'_>,
     meter: &mut Meter<'_>,
+    made: &mut Inodes,
 ) -> Outcome<CopyReport> {
-    let mut unpacker = Unpacker::new(destination, mapping, meter)?;
+    let mut unpacker = Unpacker::new(destination, mapping, meter, made)?;
     let mut reader = Reader::new(archive);
     while let Some(mut entry) = reader.next_entry().map_err(Failure::Archive)? {
         let header = entry.header().clone();
@@ -183,12 +190,15 @@ fn is_copied(dropped: Option<DroppedKind>) -> bool {
 }
 
 struct Unpacker<'m, 'a> {
+    /// The directories that an earlier try has made and this one has not come to.
+    earlier: Inodes,
+    made: &'m mut Inodes,
     destination: HostDir,
     mapping: Mapping<'m>,
     /// The directories from the destination to where the last entry went.
     entered: Vec<Level>,
-    /// Device and inode of the files that this copy has brought, to which there may be links.
-    linkable: HashSet<(u64, u64)>,
+    /// The files that this copy has brought, to which there may be links.
+    linkable: Inodes,
     scratch: OsString,
     buffer: Box<[u8]>,
     meter: &'m mut Meter<'a>,
@@ -203,14 +213,21 @@ struct Level {
 }
 
 impl<'m, 'a> Unpacker<'m, 'a> {
-    fn new(destination: &Path, mapping: Mapping<'m>, meter: &'m mut Meter<'a>) -> Result<Self> {
+    fn new(
+        destination: &Path,
+        mapping: Mapping<'m>,
+        meter: &'m mut Meter<'a>,
+        made: &'m mut Inodes,
+    ) -> Result<Self> {
         let opened = HostDir::open(destination)
             .map_err(|error| Error::io(format!("open '{}'", destination.display()), error))?;
         Ok(Unpacker {
+            earlier: std::mem::take(made),
+            made,
             destination: opened,
             mapping,
             entered: Vec::new(),
-            linkable: HashSet::new(),
+            linkable: Inodes::new(),
             scratch: format!(".pocketdock-{}", host::random_hex::<8>()?).into(),
             buffer: vec![0; BUFFER_LEN].into_boxed_slice(),
             meter,
@@ -279,19 +296,20 @@ impl<'m, 'a> Unpacker<'m, 'a> {
     fn enter_child(&mut self, name: &OsStr) -> Result<bool> {
         let parent = self.dir();
         let doing = || format!("write '{}'", parent.path_of(name).display());
-        let is_new = match parent.look(name).map_err(|e| Error::io(doing(), e))? {
-            None => {
-                parent.make_dir(name).map_err(|e| Error::io(doing(), e))?;
-                true
-            }
-            Some(_) => false,
-        };
+        let found = parent.look(name).map_err(|e| Error::io(doing(), e))?;
+        if found.is_none() {
+            parent.make_dir(name).map_err(|e| Error::io(doing(), e))?;
+        }
         let dir = parent.child(name).map_err(|error| match error.kind() {
             io::ErrorKind::NotADirectory => Error::NotADirectory {
                 path: parent.path_of(name),
             },
             _ => Error::io(doing(), error),
         })?;
+        let is_made = found.is_none();
+        let is_new = self
+            .is_own(&dir, is_made)
+            .map_err(|error| Error::io(format!("write '{}'", dir.path().display()), error))?;
         self.entered.push(Level {
             name: name.to_owned(),
             dir,
@@ -299,6 +317,19 @@ impl<'m, 'a> Unpacker<'m, 'a> {
             finally: is_new.then(|| (0o755, FileTimes::new())),
         });
         Ok(is_new)
+    }
+
+    /// Whether a directory was made by this copy, if not by this try, then by an earlier one.
+    fn is_own(&mut self, dir: &HostDir, is_made: bool) -> io::Result<bool> {
+        let found = dir.metadata()?;
+        if !is_made {
+            if !self.earlier.remove(&inode(&found)) {
+                return Ok(false);
+            }
+            dir.set(0o700, FileTimes::new())?; // It may have been closed.
+        }
+        note(self.made, &found);
+        Ok(true)
     }
 
     /// Leaves the directories below the first `depth`; each gets its mode and time now.
@@ -350,10 +381,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
             let mode = Permissions::from_mode(header.mode & 0o777);
             file.set_permissions(mode).map_err(doing)?;
             file.set_times(times(header)).map_err(doing)?;
-            if self.linkable.len() < LINKABLE_MAX {
-                let made = file.metadata().map_err(doing)?;
-                self.linkable.insert(inode(&made));
-            }
+            note(&mut self.linkable, &file.metadata().map_err(doing)?);
             drop(file);
             self.move_into_place(name)?;
             Ok(())
@@ -439,6 +467,13 @@ impl<'m, 'a> Unpacker<'m, 'a> {
                 Error::io(format!("write '{}'", path.display()), error)
             }
         })
+    }
+}
+
+/// Remembers one that a copy has brought; of very many, the first.
+fn note(own: &mut Inodes, found: &Metadata) {
+    if own.len() < OWN_MAX {
+        own.insert(inode(found));
     }
 }
 
