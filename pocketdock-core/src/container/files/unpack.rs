@@ -295,21 +295,14 @@ impl<'m, 'a> Unpacker<'m, 'a> {
     /// Goes into a directory of this one; whether it was made for that.
     fn enter_child(&mut self, name: &OsStr) -> Result<bool> {
         let parent = self.dir();
-        let doing = || format!("write '{}'", parent.path_of(name).display());
-        let found = parent.look(name).map_err(|e| Error::io(doing(), e))?;
-        if found.is_none() {
-            parent.make_dir(name).map_err(|e| Error::io(doing(), e))?;
+        let path = parent.path_of(name);
+        let failed = |error| cannot_write(&path, error);
+        let is_made = parent.look(name).map_err(failed)?.is_none();
+        if is_made {
+            parent.make_dir(name).map_err(failed)?;
         }
-        let dir = parent.child(name).map_err(|error| match error.kind() {
-            io::ErrorKind::NotADirectory => Error::NotADirectory {
-                path: parent.path_of(name),
-            },
-            _ => Error::io(doing(), error),
-        })?;
-        let is_made = found.is_none();
-        let is_new = self
-            .is_own(&dir, is_made)
-            .map_err(|error| Error::io(format!("write '{}'", dir.path().display()), error))?;
+        let dir = parent.child(name).map_err(failed)?;
+        let is_new = self.is_own(&dir, is_made).map_err(failed)?;
         self.entered.push(Level {
             name: name.to_owned(),
             dir,
@@ -374,7 +367,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
 
     fn add_file(&mut self, name: &OsStr, header: &Header, data: &mut impl Read) -> Outcome<()> {
         let path = self.dir().path_of(name);
-        let doing = |error| Error::io(format!("write '{}'", path.display()), error);
+        let doing = |error| cannot_write(&path, error);
         let scratch = self.scratch.clone();
         let mut file = self.dir().make_file(&scratch).map_err(doing)?;
         let filled = self.fill(&mut file, data, &path).and_then(|()| {
@@ -402,7 +395,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
             };
             let piece = self.buffer.get(..n).unwrap_or_default();
             file.write_all(piece)
-                .map_err(|error| Error::io(format!("write '{}'", path.display()), error))?;
+                .map_err(|error| cannot_write(path, error))?;
             self.report.bytes += n as u64;
             self.meter.add(n).map_err(stopped)?;
         }
@@ -447,8 +440,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
         make: impl FnOnce(&HostDir, &OsStr) -> io::Result<()>,
     ) -> Result<()> {
         let path = self.dir().path_of(name);
-        make(self.dir(), &self.scratch)
-            .map_err(|error| Error::io(format!("write '{}'", path.display()), error))?;
+        make(self.dir(), &self.scratch).map_err(|error| cannot_write(&path, error))?;
         let moved = self.move_into_place(name);
         // Two names of one file are not moved onto each other, says rename(2).
         let _moved_already = self.dir().remove(&self.scratch);
@@ -458,15 +450,16 @@ impl<'m, 'a> Unpacker<'m, 'a> {
     /// Gives what has the scratch name its own; a directory is not replaced.
     fn move_into_place(&self, name: &OsStr) -> Result<()> {
         let moved = self.dir().rename(&self.scratch, name);
-        moved.map_err(|error| match error.kind() {
-            io::ErrorKind::IsADirectory => Error::IsADirectory {
-                path: self.dir().path_of(name),
-            },
-            _ => {
-                let path = self.dir().path_of(name);
-                Error::io(format!("write '{}'", path.display()), error)
-            }
-        })
+        moved.map_err(|error| cannot_write(&self.dir().path_of(name), error))
+    }
+}
+
+/// The error for something that cannot be put at a path of the host.
+fn cannot_write(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotADirectory => Error::NotADirectory { path: path.into() },
+        io::ErrorKind::IsADirectory => Error::IsADirectory { path: path.into() },
+        _ => Error::io(format!("write '{}'", path.display()), error),
     }
 }
 
