@@ -433,7 +433,7 @@ fn devices_pipes_and_setuid_bits_are_left_out_and_listed() {
     let Some(live) = Live::begin() else { return };
     let setup =
         "mkdir /d; cd /d; mkfifo pipe; echo x >su; chmod 4755 su; echo y >sg; chmod 2750 sg;
-        mknod null c 1 3; echo z >plain";
+        mknod null c 1 3; echo z >plain; mkdir dir; chmod 2755 dir";
     for (name, stop) in [("running", false), ("stopped", true)] {
         // Podman 5 leaves it out unless asked, and without root nobody makes devices.
         let sandbox = live.create(&live.options().cap_add("MKNOD"));
@@ -458,9 +458,10 @@ fn devices_pipes_and_setuid_bits_are_left_out_and_listed() {
         ];
         assert_eq!(dropped, want[usize::from(!has_device)..], "{name}");
         let entries = tree::read(&scratch.path().join("d"));
-        assert_eq!(entries.len(), 4, "{name}: {:?}", entries.keys());
+        assert_eq!(entries.len(), 5, "{name}: {:?}", entries.keys());
         assert_eq!(entries[Path::new("su")].mode, 0o755, "{name}");
         assert_eq!(entries[Path::new("sg")].mode, 0o750, "{name}");
+        assert_eq!(entries[Path::new("dir")].mode, 0o755, "{name}: not listed");
     }
 }
 

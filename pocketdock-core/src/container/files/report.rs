@@ -48,11 +48,12 @@ pub enum DroppedKind {
     Device,
     /// A named pipe.
     Fifo,
-    /// A socket.
+    /// A socket of the host; those of a sandbox are left out without being listed.
     Socket,
     /// Something else that is neither file, directory nor link.
     Other,
-    /// The bits by which a program gets its owner's or group's rights; the file was copied.
+    /// The bits by which a program gets its owner's or group's rights; the file was copied. Those
+    /// of directories are left out without being listed.
     SetId,
 }
 
