@@ -162,7 +162,9 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
             "pocketdock acts on those that it has made; 'pocketdock list' shows them".to_owned()
         }
         Error::NameInUse { name } => {
-            format!("choose another name, or remove it with 'pocketdock shutdown {name}'")
+            format!(
+                "choose another name; 'pocketdock shutdown {name}' removes it if it is a sandbox"
+            )
         }
         Error::PortInUse { .. } => {
             "leave the host port out and the engine picks a free one".to_owned()

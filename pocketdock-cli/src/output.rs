@@ -105,7 +105,10 @@ impl Console<'_> {
     pub(crate) fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
         if !self.interactive {
             return Err(Failure::Usage {
-                message: format!("cannot ask whether to {question}: there is no terminal"),
+                message: match self.globals.no_input {
+                    true => format!("cannot ask whether to {question} with '--no-input'"),
+                    false => format!("cannot ask whether to {question}: there is no terminal"),
+                },
                 hint: Some("'--yes' does it without asking".to_owned()),
             });
         }

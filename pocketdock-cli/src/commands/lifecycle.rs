@@ -111,7 +111,7 @@ pub(crate) fn reboot(mut args: Args, console: &mut Console<'_>) -> Outcome {
     warn_of_record(&container, console);
     if console.globals.json {
         console.print_json(&created_value(&container))?;
-    } else if !console.globals.quiet {
+    } else {
         console.print(&format!("{}\n", container.name()))?;
     }
     interrupts.check()?;
@@ -193,7 +193,7 @@ fn for_each(
     for name in names {
         match act(name) {
             Ok(()) => {
-                if !console.globals.json && !console.globals.quiet {
+                if !console.globals.json {
                     printed = printed.and_then(|()| console.print(&format!("{name}\n")));
                 }
                 done.push(Value::from(name.as_str()));

@@ -187,7 +187,7 @@ impl Terminal {
         self.first
             .extend_from_slice(piece.get(..room).unwrap_or_default());
         if n == 0 {
-            self.check_launch()?;
+            self.check_launch(&self.first.clone())?;
         }
         Ok(n)
     }
@@ -237,13 +237,20 @@ impl Terminal {
                     other => return other,
                 },
                 Some(state) if state.exit_code.is_none() => {}
-                _ => return Ok(()), // It has ended already, or was never started.
+                _ => return self.refuse_failed_launch(), // It has ended, or was never started.
             }
             if self.read_early()? {
-                return Ok(());
+                return self.refuse_failed_launch();
             }
         }
         Ok(()) // A terminal of the wrong size is better than none.
+    }
+
+    /// Fails if what has come is the engine's report that there is no command.
+    fn refuse_failed_launch(&mut self) -> Result<()> {
+        let patience = Deadline::after(LAST_OUTPUT_WAIT);
+        while self.early.len() < LAUNCH_TEXT_MAX && !patience.has_passed() && !self.read_early()? {}
+        self.check_launch(&self.early.clone())
     }
 
     /// Keeps for later what comes in the next moment; whether it has come to its end.
@@ -276,7 +283,8 @@ impl Terminal {
         Ok(state.is_none_or(|state| !state.running))
     }
 
-    fn check_launch(&mut self) -> Result<()> {
+    /// Fails if this, which has come first, is the engine's report that there is no command.
+    fn check_launch(&mut self, output: &[u8]) -> Result<()> {
         let Target {
             client,
             container,
@@ -287,7 +295,7 @@ impl Terminal {
             return Ok(());
         };
         self.ended = !state.running;
-        let failure = launch::failure(&state, &self.first, &self.command, container);
+        let failure = launch::failure(&state, output, &self.command, container);
         failure.map_or(Ok(()), Err)
     }
 
