@@ -429,6 +429,34 @@ fn a_transfer_holds_up_nothing_else() {
 }
 
 #[test]
+fn what_the_kernel_makes_as_it_is_read_is_not_copied_as_empty() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.sandbox();
+    let scratch = Scratch::new();
+    let refused = sandbox.pull("/proc/cpuinfo", scratch.path()).unwrap_err();
+    assert!(refused.to_string().contains("'/proc/cpuinfo'"), "{refused}");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+    let read = sandbox.read_file("/proc/sys/kernel/ostype").unwrap();
+    assert_eq!(read, b"Linux\n");
+}
+
+#[test]
+fn nothing_is_lost_in_the_memory_of_a_stopped_sandbox() {
+    let Some(live) = Live::begin() else { return };
+    let sandbox = live.create(&live.options().tmpfs(Tmpfs::new("/scratch")));
+    sandbox.stop().unwrap();
+    let written = sandbox.write_file("/scratch/dir/file", "kept");
+    if !live.is_podman() {
+        let refused = written.unwrap_err();
+        assert!(refused.to_string().contains("resume it first"), "{refused}");
+        return;
+    }
+    written.unwrap();
+    sandbox.resume().unwrap();
+    assert_eq!(sandbox.read_file("/scratch/dir/file").unwrap(), b"kept");
+}
+
+#[test]
 fn devices_pipes_and_setuid_bits_are_left_out_and_listed() {
     let Some(live) = Live::begin() else { return };
     let setup =

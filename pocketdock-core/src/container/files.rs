@@ -41,7 +41,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::container::embed::embed;
-use crate::container::files::access::Access;
+use crate::container::files::access::{Access, is_kernels};
 use crate::container::files::cargo::Cargo;
 use crate::container::files::endpoint::Body;
 use crate::container::files::meter::Meter;
@@ -395,6 +395,7 @@ impl Container {
         // Podman's endpoint gives out a file in less time, and locks nothing.
         let is_quick = access.kind == EngineKind::Podman
             && path.ending == Ending::Name
+            && !is_kernels(path.as_str())
             && matches!(endpoint::is_file(self, access, path.as_str()), Ok(true));
         if access.runs && !is_quick {
             let (dir, name) = match path.ending {

@@ -430,7 +430,7 @@ fn existing_volume(volume: &Volume) -> Result<(PathBuf, String, bool)> {
 }
 
 /// A path as the engine walks it, without detours: the names on the way, each behind a slash.
-pub(super) fn way_to(target: &str) -> String {
+pub(crate) fn way_to(target: &str) -> String {
     let mut way = Vec::new();
     for part in target.split('/') {
         match part {

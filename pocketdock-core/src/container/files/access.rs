@@ -12,10 +12,11 @@
 //! there is no memory mount that the endpoint would pass by.
 
 use crate::container::handle::Container;
+use crate::container::plan::way_to;
 use crate::engine::EngineKind;
 use crate::engine::containers;
 use crate::error::Result;
-use crate::wire::value::Value;
+use crate::wire::value::{Object, Value};
 
 /// What root needs to write and to give away everybody's files.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
@@ -31,8 +32,8 @@ pub(crate) struct Access {
     pub(crate) group: String,
     /// Whether its root may do what root does.
     root_is_able: bool,
-    /// Whether there are directories in memory.
-    has_memory_mounts: bool,
+    /// The directories in memory.
+    memory_mounts: Vec<String>,
 }
 
 impl Access {
@@ -51,20 +52,24 @@ impl Access {
             user: user.to_owned(),
             group: group.to_owned(),
             root_is_able: root_is_able(container.engine().kind(), user, &found),
-            has_memory_mounts: has_memory_mounts(&found),
+            memory_mounts: memory_mounts(&found),
         })
     }
 
     /// Whether the archive endpoint sees at a path what code in the running sandbox sees there.
     pub(crate) fn endpoint_sees(&self, path: &str) -> bool {
-        let is_kernels = ["/dev", "/proc", "/sys"]
-            .iter()
-            .filter_map(|dir| path.strip_prefix(dir))
-            .any(|rest| rest.is_empty() || rest.starts_with('/'));
         match self.kind {
             EngineKind::Podman => true,
-            _ => !self.has_memory_mounts && !is_kernels,
+            _ => self.memory_mounts.is_empty() && !is_kernels(path),
         }
+    }
+
+    /// Whether what is written to a directory by the archive endpoint is lost: Docker's writes
+    /// below the places where memory is mounted in a sandbox that runs.
+    pub(crate) fn endpoint_loses(&self, dir: &str) -> bool {
+        let dir = way_to(dir);
+        let mut mounts = self.memory_mounts.iter();
+        self.kind != EngineKind::Podman && mounts.any(|mount| is_at_or_below(&dir, mount))
     }
 
     /// As whom scripts run: `None` is the sandbox's own user.
@@ -73,16 +78,31 @@ impl Access {
     }
 }
 
-fn has_memory_mounts(found: &Value) -> bool {
+/// Whether a path is one of the kernel's own file systems.
+pub(crate) fn is_kernels(path: &str) -> bool {
+    let mut mounts = ["/dev", "/proc", "/sys"].into_iter();
+    mounts.any(|mount| is_at_or_below(path, mount))
+}
+
+fn is_at_or_below(path: &str, dir: &str) -> bool {
+    let rest = path.strip_prefix(dir);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Where memory is mounted.
+fn memory_mounts(found: &Value) -> Vec<String> {
+    let mut mounts = Vec::new();
     let asked = found.at(&["HostConfig", "Tmpfs"]);
-    let is_asked = asked
-        .and_then(Value::as_object)
-        .is_some_and(|asked| !asked.is_empty());
-    let mounts = found.array_at(&["Mounts"]).unwrap_or_default();
-    is_asked
-        || mounts
-            .iter()
-            .any(|it| it.str_at(&["Type"]) == Some("tmpfs"))
+    let asked = asked.and_then(Value::as_object).into_iter();
+    for (dir, _) in asked.flat_map(Object::iter) {
+        mounts.push(way_to(dir));
+    }
+    for mount in found.array_at(&["Mounts"]).unwrap_or_default() {
+        if mount.str_at(&["Type"]) == Some("tmpfs") {
+            mounts.push(way_to(mount.str_at(&["Destination"]).unwrap_or_default()));
+        }
+    }
+    mounts
 }
 
 fn root_is_able(kind: EngineKind, user: &str, found: &Value) -> bool {
@@ -141,18 +161,22 @@ mod tests {
 
     #[test]
     fn where_the_endpoint_is_blind() {
-        let access = |kind, has_memory_mounts| Access {
+        let access = |kind, memory_mounts: &[&str]| Access {
             runs: true,
             kind,
             user: String::new(),
             group: String::new(),
             root_is_able: false,
-            has_memory_mounts,
+            memory_mounts: memory_mounts.iter().map(|&it| it.to_owned()).collect(),
         };
-        let docker = access(EngineKind::Docker, false);
+        let docker = access(EngineKind::Docker, &[]);
         assert!(docker.endpoint_sees("/opt") && docker.endpoint_sees("/devices"));
         assert!(!docker.endpoint_sees("/dev") && !docker.endpoint_sees("/dev/shm/x"));
-        assert!(!access(EngineKind::Docker, true).endpoint_sees("/opt"));
-        assert!(access(EngineKind::Podman, true).endpoint_sees("/dev/shm"));
+        let docker = access(EngineKind::Docker, &["/tmp", "/a/b"]);
+        assert!(!docker.endpoint_sees("/opt"));
+        assert!(docker.endpoint_loses("/tmp/") && docker.endpoint_loses("/a/b/c"));
+        assert!(!docker.endpoint_loses("/tmpx") && !docker.endpoint_loses("/a"));
+        let podman = access(EngineKind::Podman, &["/tmp"]);
+        assert!(podman.endpoint_sees("/dev/shm") && !podman.endpoint_loses("/tmp"));
     }
 }

@@ -79,6 +79,10 @@ pub(crate) fn put(
     meter: &mut Meter<'_>,
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
+    if access.endpoint_loses(&place.dir) {
+        let reason = "that is memory, which is there while the sandbox runs; resume it first";
+        return Err(Error::invalid("destination", dest.as_str(), reason));
+    }
     let owner = find_owner(container, access)?;
     let doing = format!("write '{}' in the sandbox", dest.as_str());
     send(container, &place.dir, &doing, |out| {

@@ -409,6 +409,10 @@ pub(crate) fn said_error(words: &str) -> Error {
             format!("read '{}' in the sandbox", path.display()),
             io::Error::other("it is no regular file"),
         ),
+        "made" => Error::io(
+            format!("copy '{}'", path.display()),
+            io::Error::other("the kernel makes its content as it is read; have a command print it"),
+        ),
         "no_tar" => Error::CommandNotFound {
             command: "tar".to_owned(),
         },
