@@ -329,7 +329,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         let metadata = &found.metadata;
         let kind = metadata.file_type();
         if let Some(kind) = special(kind) {
-            self.report.drop_entry(found.relative.clone(), kind);
+            self.report.drop_entry(found.shown(), kind);
             return Ok(());
         }
         let mut header = self.header(name, metadata);
@@ -348,8 +348,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
             return self.put(&header, &mut io::empty(), &found.path);
         }
         if metadata.mode() & 0o6000 != 0 {
-            let relative = found.relative.clone();
-            self.report.drop_entry(relative, DroppedKind::SetId);
+            self.report.drop_entry(found.shown(), DroppedKind::SetId);
         }
         if 1 < metadata.nlink() {
             let inode = (metadata.dev(), metadata.ino());

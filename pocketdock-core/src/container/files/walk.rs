@@ -25,6 +25,14 @@ pub(crate) struct Found {
 }
 
 impl Found {
+    /// What to call it in a report: a source that is no directory has but its own name.
+    pub(crate) fn shown(&self) -> PathBuf {
+        match self.path.file_name() {
+            Some(name) if self.relative.as_os_str().is_empty() => name.into(),
+            _ => self.relative.clone(),
+        }
+    }
+
     /// Something by itself, which may be a link.
     pub(crate) fn alone(path: &Path) -> Result<Self> {
         Self::of(PathBuf::new(), path.to_owned(), path.to_owned())
