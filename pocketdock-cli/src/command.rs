@@ -172,10 +172,7 @@ pub(crate) const EXIT_CODES: &[(&str, &str)] = &[
     ("126", "the command can not be executed"),
     ("127", "the command was not found"),
     ("128+n", "the command was killed by signal n"),
-    (
-        "129, 131, 143",
-        "pocketdock was ended by SIGHUP, SIGQUIT, SIGTERM",
-    ),
+    ("129, 131, 143", "SIGHUP, SIGQUIT, SIGTERM ended pocketdock"),
 ];
 
 /// The environment variables, as help shows them.

@@ -3,7 +3,8 @@
 //! Several may be registered for one event; they run one after the other, in the order they were
 //! registered, on the reader thread of the process. No lock is held meanwhile, so a callback may
 //! call any method of the container and of the process, registering included, but those that would
-//! wait for this very thread, which refuse. A panic in one is caught and counted, after the panic hook has reported it, and stops nothing else.
+//! wait for this very thread, which refuse. A panic in one is caught and counted, after the panic
+//! hook has reported it, and stops nothing else.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -208,7 +208,7 @@ impl CreateOptions {
         let asked: Vec<_> = self.mount_targets().iter().map(|it| way_to(it.1)).collect();
         let mut mounts = Vec::new();
         for dir in ["/tmp"].into_iter().chain(home).filter(|_| self.hardened) {
-            // What was asked for goes first: of two mounts at one place, Docker takes one in silence.
+            // What was asked for goes first: Docker takes one of two at a place in silence.
             if !asked.contains(&way_to(dir)) {
                 mounts.push(Tmpfs::new(dir));
             }
