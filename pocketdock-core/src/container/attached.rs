@@ -91,7 +91,7 @@ const PAUSES_MAX: u32 = 3;
 /// How long a removal may take that has begun, and how long after a stop one may begin that belongs
 /// to it: an engine stops a container before it removes it.
 const REMOVAL_WAIT: Duration = Duration::from_secs(5);
-const STOPPED_WAIT: Duration = Duration::from_millis(300);
+const STOPPED_WAIT: Duration = Duration::from_secs(1);
 
 /// Input that no pipe is too small for, so that it can be written whoever reads it.
 const PIPE_LEN: usize = 32 * 1024;
@@ -676,18 +676,26 @@ impl Attached {
         if exit_code != KILLED {
             return Ok(end);
         }
-        self.refuse_removal()?;
         let is_oom = oom::happened(&self.target.client, &self.target.container);
-        Ok(if is_oom { End::OomKilled } else { end })
+        self.refuse_removal(is_oom.is_some())?;
+        Ok(match is_oom {
+            Some(true) => End::OomKilled,
+            // Which is true as well, where the cause cannot be known.
+            _ => end,
+        })
     }
 
     /// Fails if its container is being removed, of which the kill of a command is the first sign.
-    fn refuse_removal(&self) -> Result<()> {
+    ///
+    /// An engine may say for a moment that a container runs in which nothing can be started
+    /// any more.
+    fn refuse_removal(&self, is_alive: bool) -> Result<()> {
         let began = Instant::now();
         loop {
             let wait = match self.container()?.str_at(&["State", "Status"]) {
                 Some("removing" | "dead") => REMOVAL_WAIT,
                 Some("exited" | "stopped" | "stopping") => STOPPED_WAIT,
+                Some("running") if !is_alive => STOPPED_WAIT,
                 _ => return Ok(()),
             };
             if wait <= began.elapsed() {

@@ -31,19 +31,15 @@ read -r known <"$state"
 echo "oom $((now - ${known:-0}))"
 "#;
 
-/// Whether the kernel has killed for memory since this was last asked.
-///
-/// Where it cannot be known, in a sandbox without a shell or one that is gone, the answer is no:
-/// the command then counts as killed by a signal, which is true as well.
-pub(crate) fn happened(client: &Client, container: &str) -> bool {
+/// Whether the kernel has killed for memory since this was last asked; `None` where it cannot be
+/// known, in a sandbox without a shell or one that is gone.
+pub(crate) fn happened(client: &Client, container: &str) -> Option<bool> {
     let config = ExecConfig {
         command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
         ..ExecConfig::default()
     };
     let answer = helper::answer(client, container, &config, "oom ", TIMEOUT);
-    let count = answer.ok().and_then(|line| {
-        let count = line.trim_start_matches("oom ").as_bytes();
-        digits::decimal(count)
-    });
-    count.is_some_and(|count| 0 < count)
+    let line = answer.ok()?;
+    let count = line.trim_start_matches("oom ").as_bytes();
+    Some(digits::decimal(count).is_some_and(|count| 0 < count))
 }

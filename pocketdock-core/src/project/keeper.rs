@@ -95,6 +95,14 @@ impl Keeper {
     }
 }
 
+impl Keeper {
+    /// Removes what is too old of sandboxes that are gone in good order.
+    pub(crate) fn sweep(&self) {
+        let swept = self.instance.sweep(self.policy.retention);
+        self.failure.note(swept);
+    }
+}
+
 impl Recorder for Keeper {
     fn begin(&self, kind: RecordKind, command: &[String]) -> Option<Box<dyn Record>> {
         let Policy {

@@ -18,6 +18,7 @@ use crate::container::handle::Container;
 use crate::container::labels;
 use crate::container::lifecycle::{ContainerListItem, ListFilter};
 use crate::container::options::CreateOptions;
+use crate::container::record::Recorder;
 use crate::engine::{Engine, containers};
 use crate::error::{Error, Result};
 use crate::host::ProcessIdentity;
@@ -109,7 +110,7 @@ impl Engine {
     pub fn open(&self, name: &str) -> Result<Container> {
         let container = self.find(name)?;
         match (Instance::owned_by(&container), container.data_path()) {
-            (Some(instance), _) => keep(&container, instance),
+            (Some(instance), _) => drop(keep(&container, instance)),
             (None, Some(path)) => container.record_with(Arc::new(Lost::new(path))),
             (None, None) => {}
         }
@@ -166,9 +167,10 @@ impl Engine {
     }
 }
 
-fn keep(container: &Container, instance: Instance) {
-    let keeper = Keeper::new(instance, container.engine().environment());
-    container.record_with(Arc::new(keeper));
+fn keep(container: &Container, instance: Instance) -> Arc<Keeper> {
+    let keeper = Arc::new(Keeper::new(instance, container.engine().environment()));
+    container.record_with(Arc::clone(&keeper) as Arc<dyn Recorder>);
+    keeper
 }
 
 /// The instance of a sandbox that is being made.
@@ -222,7 +224,10 @@ impl<'a> Draft<'a> {
             container.shutdown(true)?;
             return Err(error);
         }
-        keep(&container, self.instance.clone());
+        let keeper = keep(&container, self.instance.clone());
+        if !description.kept {
+            keeper.sweep(); // What others like it have left.
+        }
         Ok(container)
     }
 

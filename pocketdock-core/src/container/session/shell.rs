@@ -153,7 +153,7 @@ impl Shell {
             let Target {
                 client, container, ..
             } = &self.link.target;
-            if oom::happened(client, container) {
+            if oom::happened(client, container) == Some(true) {
                 result.end = End::OomKilled;
             }
         }
