@@ -52,7 +52,7 @@ const ATTACKS: [Attack; 38] = [
     ("sysrq",            "echo h > /proc/sysrq-trigger && echo escaped",                          &["Read-only", "ermission denied", "nonexistent"]),
     ("oom score",        "echo -1000 > /proc/self/oom_score_adj && echo escaped",                 &["ermission denied"]),
     ("/sys",             "echo 0 > /sys/kernel/profiling && echo escaped",                        &["Read-only file system", "ermission denied", "nonexistent", "No such"]),
-    ("own limits",       "d=/sys/fs/cgroup; for f in $d/pids.max $d/pids/pids.max; do [ -e $f ] && echo max > $f && echo escaped; done", &["Read-only file system", "ermission denied"]),
+    ("own limits",       "d=/sys/fs/cgroup; for f in $d/pids.max $d/pids/pids.max; do [ -e $f ] && echo max > $f && echo escaped; done; ls $d/pids.max $d/pids/pids.max >/dev/null", &["Read-only file system", "ermission denied", "No such file"]),
     ("module",           "insmod /tmp/x.ko && echo escaped; rmmod loop && echo escaped; echo none", &["none"]),
     ("clock",            "date -s '2001-01-01 00:00' >/dev/null; [ $(date +%Y) = 2001 ] && echo escaped",                  NOT_PERMITTED),
     ("name of the host", "hostname owned && echo escaped",                                        NOT_PERMITTED),
