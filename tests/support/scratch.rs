@@ -1,6 +1,7 @@
 //! Directories that a test has to itself and that are gone when it ends.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -46,7 +47,21 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.path);
+        if fs::remove_dir_all(&self.path).is_err() {
+            open_up(&self.path);
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// Gives the directories of a tree back to whoever owns them: only root removes what lies in closed
+/// ones.
+fn open_up(dir: &Path) {
+    let _ = fs::set_permissions(dir, Permissions::from_mode(0o700));
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
     }
 }
 
@@ -55,6 +70,7 @@ fn scratch_is_removed_on_drop() {
     let scratch = Scratch::new();
     let file = scratch.write("a/b", b"c");
     assert!(file.is_file());
+    fs::set_permissions(file.parent().unwrap(), Permissions::from_mode(0o500)).unwrap();
     drop(scratch);
     assert!(!file.exists());
 }
