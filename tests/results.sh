@@ -12,7 +12,7 @@ count_results() { # LOG SOME(0 or 1)
     awk -v some="$2" '
         /SKIPPED: / { skipped++ }
         /SKIPPED SUITE: / { suite_skipped = 1 }
-        /^test result: / && (some || / [01] filtered out/) {
+        /^test result: / && (some || / [0-9] filtered out/) {
             for (i = 2; i <= NF; i++) {
                 if (suite_skipped && $i == "passed;") skipped += $(i - 1)
                 if ($i == "passed;") passed += $(i - 1)
