@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use pocketdock_core::engine::client::ExchangeReport;
 use pocketdock_core::{
-    Container, End, EngineOptions, Error, ExecResult, Stdin, StreamKind, TerminalSize,
+    Container, End, EngineOptions, Error, ExecResult, Stdin, StreamKind, Terminal, TerminalSize,
 };
 
 use crate::SHORT;
@@ -114,6 +114,14 @@ fn a_code_that_the_engine_never_learned_is_that_of_the_sandbox_which_stopped() {
     }
 }
 
+fn terminal(fake: &FakeEngine) -> Terminal {
+    let size = TerminalSize {
+        rows: 24,
+        columns: 80,
+    };
+    opened(fake).exec("x").terminal(size).unwrap()
+}
+
 #[test]
 fn a_terminal_that_is_silent_after_its_commands_end_has_ended() {
     let fake = model(|kind, _| match kind {
@@ -121,11 +129,7 @@ fn a_terminal_that_is_silent_after_its_commands_end_has_ended() {
         Kind::Other => Some(Reply::empty(200)), // The terminal's size.
         _ => None,
     });
-    let size = TerminalSize {
-        rows: 24,
-        columns: 80,
-    };
-    let mut terminal = opened(&fake).exec("x").terminal(size).unwrap();
+    let mut terminal = terminal(&fake);
     let read = move || {
         assert_eq!(terminal.read(&mut [0; 64]).unwrap(), 8);
         assert_eq!(terminal.read(&mut [0; 64]).unwrap(), 0);
@@ -142,11 +146,7 @@ fn what_outlives_its_terminal_is_left_alone() {
         Kind::Other => Some(Reply::empty(200)), // The terminal's size.
         _ => None,
     });
-    let size = TerminalSize {
-        rows: 24,
-        columns: 80,
-    };
-    let terminal = opened(&fake).exec("x").terminal(size).unwrap();
+    let terminal = terminal(&fake);
     terminal.handle().hang_up();
     let error = within(PATIENCE, move || terminal.result()).unwrap_err();
     assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
@@ -160,11 +160,7 @@ fn a_terminal_read_to_its_end_leaves_what_it_has_started() {
         Kind::Other => Some(Reply::empty(200)), // The terminal's size.
         _ => None,
     });
-    let size = TerminalSize {
-        rows: 24,
-        columns: 80,
-    };
-    let mut terminal = opened(&fake).exec("x").terminal(size).unwrap();
+    let mut terminal = terminal(&fake);
     while terminal.read(&mut [0; 64]).unwrap() != 0 {}
     drop(terminal);
     assert!(!kinds(&fake).contains(&Kind::Killer));
