@@ -104,11 +104,7 @@ fn a_code_that_the_engine_never_learned_is_that_of_the_sandbox_which_stopped() {
         assert_eq!((ended.exit_code, ended.end), (137, End::Signaled(9)));
 
         let fake = fake();
-        let size = TerminalSize {
-            rows: 24,
-            columns: 80,
-        };
-        let mut terminal = opened(&fake).exec("x").terminal(size).unwrap();
+        let mut terminal = terminal(&fake);
         while terminal.read(&mut [0; 64]).unwrap() != 0 {}
         assert_eq!(terminal.result().unwrap().exit_code, 137);
     }
