@@ -1,6 +1,6 @@
 //! How a command ended: exit codes, signals, and the kernel's want of memory.
 
-use pocketdock_core::End;
+use pocketdock_core::{Container, End};
 
 use crate::fixture::Live;
 
@@ -77,6 +77,54 @@ fn want_of_memory_is_told_from_a_signal() {
     let result = sandbox.run("kill -9 $$").unwrap();
     assert_eq!(result.end, End::Signaled(9));
     assert!(sandbox.run("true").unwrap().ok());
+}
+
+#[test]
+fn a_kill_that_ended_no_command_is_not_blamed_on_a_later_one() {
+    let Some(live) = Live::begin() else { return };
+    if !live.needs_control_groups() {
+        return;
+    }
+    let sandbox = live.create(&live.options().mem_limit("32m"));
+    let session = sandbox.session().unwrap();
+    let survivor = "grep -c x /dev/zero; echo went on";
+    let by_hand = "sh -c 'kill -9 $$'";
+    // Known of a sandbox that was stopped meanwhile, and of one that was stopped when found.
+    let check = |sandbox: &Container| {
+        assert_eq!(sandbox.run(survivor).unwrap().stdout, b"went on\n");
+        let result = sandbox.run("kill -9 $$").unwrap();
+        assert_eq!(result.end, End::Signaled(9));
+    };
+    assert_eq!(
+        session.send_and_wait(survivor, None).unwrap().stdout,
+        b"went on\n"
+    );
+    let result = session.send_and_wait(by_hand, None).unwrap();
+    assert_eq!((result.exit_code, result.end), (137, End::Signaled(9)));
+    check(&sandbox);
+    sandbox.stop().unwrap();
+    let found = live.engine().open(sandbox.name()).unwrap();
+    found.resume().unwrap();
+    check(&found);
+    check(&sandbox);
+}
+
+#[test]
+fn of_two_that_are_killed_at_once_both_lacked_memory() {
+    let Some(live) = Live::begin() else { return };
+    if !live.needs_control_groups() {
+        return;
+    }
+    let sandbox = live.create(&live.options().mem_limit("32m"));
+    // The second has died before the first is asked after.
+    let hungry = || sandbox.run("until [ -e /dev/shm/go ]; do :; done; exec grep -c x /dev/zero");
+    std::thread::scope(|scope| {
+        let both = [scope.spawn(hungry), scope.spawn(hungry)];
+        sandbox.run("touch /dev/shm/go").unwrap();
+        for one in both {
+            assert_eq!(one.join().unwrap().unwrap().end, End::OomKilled);
+        }
+    });
 }
 
 #[test]

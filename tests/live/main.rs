@@ -54,4 +54,5 @@ mod runner;
 mod session_cases;
 mod sessions;
 mod streams;
+mod threads;
 mod timeouts;

@@ -182,6 +182,8 @@ pub(crate) struct Attached {
     buffer: Vec<u8>,
     input: Option<InputPump>,
     holder: Option<Holder>,
+    /// The kernel's count of the container's kills before it was started.
+    kills_before: Option<u64>,
     started: Instant,
     started_at: Timestamp,
     forgotten_since: Option<Instant>,
@@ -231,12 +233,16 @@ impl Attached {
         let command = config.command.clone();
         let (stdin, holder) = route_input(&target, &mut config, stdin)?;
         target.create_exec(&config)?;
+        let kills_before = target.kill_count();
         let started = Instant::now();
         let started_at = Timestamp::from(host::now());
         let streaming = exec::start(&target.client, &target.exec_id, false)
             .map_err(|error| launch::start_error(error, &command))?;
         let input = match stdin {
-            Some(stdin) => Some(InputPump::start(stdin, streaming.body.connection())?),
+            Some(stdin) => {
+                let pump = InputPump::start(stdin, streaming.body.connection());
+                Some(pump.inspect_err(|_| target.call_off())?)
+            }
             None => None,
         };
         Ok(Attached {
@@ -247,6 +253,7 @@ impl Attached {
             buffer: vec![0; FIRST_BUFFER_LEN.min(pace.buffer_len)],
             input,
             holder,
+            kills_before,
             started,
             started_at,
             forgotten_since: None,
@@ -676,9 +683,10 @@ impl Attached {
         if exit_code != KILLED {
             return Ok(end);
         }
-        let is_oom = oom::happened(&self.target.client, &self.target.container);
-        self.refuse_removal(is_oom.is_some())?;
-        Ok(match is_oom {
+        let unaccounted = oom::unaccounted(&self.target.client, &self.target.container);
+        self.refuse_removal(unaccounted.is_some())?;
+        let counted = self.target.has_killed_since(self.kills_before);
+        Ok(match counted.or(unaccounted) {
             Some(true) => End::OomKilled,
             // Which is true as well, where the cause cannot be known.
             _ => end,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::container::callbacks::Callbacks;
 use crate::container::kill::Marks;
 use crate::container::labels;
+use crate::container::oom::Kills;
 use crate::container::options::{CreateOptions, DEFAULT_TIMEOUT};
 use crate::container::plan::{Plan, checked_reference};
 use crate::container::record::Recorder;
@@ -62,6 +63,8 @@ struct Inner {
     timeout: Option<Duration>,
     labels: Vec<(String, String)>,
     warnings: Vec<String>,
+    /// Known once it has been seen to run.
+    kills: OnceLock<Kills>,
     /// For the output and the ends of all detached processes.
     callbacks: Arc<Callbacks>,
     /// Whether the sandbox is removed with the last handle.
@@ -108,6 +111,7 @@ impl Inner {
             timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
             labels: all,
             warnings: Vec::new(),
+            kills: Kills::of(found).map_or_else(OnceLock::new, OnceLock::from),
             callbacks: Arc::default(),
             guarded: AtomicBool::new(false),
             successor: OnceLock::new(),
@@ -180,6 +184,7 @@ impl Engine {
             timeout: options.command_timeout(),
             labels: crate::engine::types::labels(document.get("Labels")),
             warnings: created.warnings,
+            kills: OnceLock::new(),
             callbacks: Arc::default(),
             guarded: AtomicBool::new(true),
             successor: OnceLock::new(),
@@ -187,7 +192,9 @@ impl Engine {
         };
         containers::start(client, &inner.id).map_err(|error| no_such_user(error, options))?;
         let rights = plan.device_rights();
-        let lost = lost_controls(client, &inner.id, &options.controls(plan), &rights)?;
+        let found = containers::inspect(client, &inner.id)?;
+        inner.kills = Kills::of(&found).map_or_else(OnceLock::new, OnceLock::from);
+        let lost = lost_controls(&found, &options.controls(plan), &rights);
         inner.warnings.extend(lost);
         let mounts = options.tmpfs_mounts(home);
         inner
@@ -278,15 +285,10 @@ fn no_such_user(error: Error, options: &CreateOptions) -> Error {
 
 /// A warning for each control that the engine took without a word and did not apply.
 fn lost_controls(
-    client: &Client,
-    id: &str,
+    found: &Value,
     controls: &[(&'static str, &'static str, u64)],
     rights: &[(String, String)],
-) -> Result<Vec<String>> {
-    if controls.is_empty() && rights.is_empty() {
-        return Ok(Vec::new());
-    }
-    let found = containers::inspect(client, id)?;
+) -> Vec<String> {
     let lost = controls
         .iter()
         .filter(|(_, key, asked)| found.u64_at(&["HostConfig", key]) != Some(*asked));
@@ -301,7 +303,7 @@ fn lost_controls(
     let unlisted = unlisted.map(|(host, rights)| {
         format!("the engine did not apply the rights '{rights}' of the device '{host}'")
     });
-    Ok(lost.chain(unlisted).collect())
+    lost.chain(unlisted).collect()
 }
 
 impl Container {
@@ -501,6 +503,7 @@ impl Container {
             exec_id: String::new(),
             user,
             marks,
+            kills: self.inner().kills.get().cloned(),
         }
     }
 
@@ -591,6 +594,10 @@ impl Container {
             return containers::unpause(self.client(), &self.inner().id);
         }
         containers::start(self.client(), &self.inner().id)?;
+        if self.inner().kills.get().is_none() {
+            let found = containers::inspect(self.client(), &self.inner().id)?;
+            let _first = Kills::of(&found).map(|kills| self.inner().kills.set(kills));
+        }
         // What lies in memory was mounted anew.
         let mounts = replica::tmpfs(&found);
         tmpfs::set_modes(self.client(), &self.inner().id, &mounts).map(drop)

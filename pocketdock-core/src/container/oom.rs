@@ -1,20 +1,29 @@
 //! Whether a command that died of SIGKILL was killed for want of memory.
 //!
 //! The engine knows this of a container's first process only, and Podman 4.3 not even that. The
-//! kernel counts such kills for each control group, and the sandbox can read its own: `oom_kill`
-//! in `memory.events` (version 2) or `memory.oom_control` (version 1). The count that was last
-//! accounted for is kept in the sandbox, in `/dev/shm`, so that an earlier kill is not taken for
-//! this one. A kill that no command has ended by (its shell went on) is accounted for by the next
-//! command that dies of SIGKILL, whatever has sent it that.
+//! kernel counts such kills for each control group: `oom_kill` in `memory.events` (version 2) or
+//! `memory.oom_control` (version 1), before it sends the signal. A count that has grown since the
+//! command began says that memory was the cause.
+//!
+//! Where the engine runs on this machine, its container's counter can be read here, for a few
+//! microseconds ([`Kills`]). Elsewhere only the sandbox can read it, and an exec for that before
+//! each command would cost as much as the command. There the count that was last accounted for is
+//! kept in the sandbox, in `/dev/shm`: a kill that no command has ended by (its shell went on) is
+//! accounted for by the next command that dies of SIGKILL, whatever has sent it that, and of two
+//! that die at once one is taken for killed by somebody.
 //!
 //! Source: the kernel's cgroup documentation, "Memory".
 
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::container::helper;
 use crate::engine::client::Client;
 use crate::engine::exec::ExecConfig;
 use crate::wire::digits;
+use crate::wire::value::Value;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -31,9 +40,55 @@ read -r known <"$state"
 echo "oom $((now - ${known:-0}))"
 "#;
 
-/// Whether the kernel has killed for memory since this was last asked; `None` where it cannot be
-/// known, in a sandbox without a shell or one that is gone.
-pub(crate) fn happened(client: &Client, container: &str) -> Option<bool> {
+/// The kernel's count of one container's kills, if this machine has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Kills(Arc<Path>);
+
+impl Kills {
+    /// Of a container that runs, from what the engine says of it.
+    pub(crate) fn of(found: &Value) -> Option<Self> {
+        let pid = found.u64_at(&["State", "Pid"]).filter(|&pid| pid != 0)?;
+        let id = found.str_at(&["Id"]).filter(|id| !id.is_empty())?;
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        counter(&groups, id).map(|file| Kills(file.into()))
+    }
+
+    /// How many there have been; `None` if that cannot be known.
+    pub(crate) fn count(&self) -> Option<u64> {
+        kills(&fs::read_to_string(&self.0).ok()?)
+    }
+}
+
+/// The file with the counter of the container `id`, by the control groups of its first process as
+/// in `/proc/PID/cgroup`. The process of another machine has the number of any process here, but
+/// the ID is in the names of no other's groups.
+fn counter(groups: &str, id: &str) -> Option<PathBuf> {
+    groups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        if !path.contains(id) {
+            return None;
+        }
+        if controllers.is_empty() {
+            return Some(PathBuf::from(format!("/sys/fs/cgroup{path}/memory.events")));
+        }
+        let mut controllers = controllers.split(',');
+        controllers
+            .any(|name| name == "memory")
+            .then(|| PathBuf::from(format!("/sys/fs/cgroup/memory{path}/memory.oom_control")))
+    })
+}
+
+/// The counter's value.
+fn kills(text: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix("oom_kill "))?;
+    digits::decimal(value.trim().as_bytes())
+}
+
+/// Whether the kernel has killed for memory since this was last asked, by the account that the
+/// sandbox keeps; `None` where it cannot be known, in a sandbox without a shell or one that is
+/// gone.
+pub(crate) fn unaccounted(client: &Client, container: &str) -> Option<bool> {
     let config = ExecConfig {
         command: ["sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
         ..ExecConfig::default()
@@ -42,4 +97,49 @@ pub(crate) fn happened(client: &Client, container: &str) -> Option<bool> {
     let line = answer.ok()?;
     let count = line.trim_start_matches("oom ").as_bytes();
     Some(digits::decimal(count).is_some_and(|count| 0 < count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4f1ed1";
+
+    #[test]
+    fn the_counter_is_found_in_either_version() {
+        let v1 = "12:pids:/docker/4f1ed1\n7:cpu,memory:/docker/4f1ed1\n0::/\n";
+        let v2 = "0::/machine.slice/libpod-4f1ed1.scope/container\n";
+        let file = |groups| counter(groups, ID).map(|path| path.display().to_string());
+        assert_eq!(
+            file(v1).as_deref(),
+            Some("/sys/fs/cgroup/memory/docker/4f1ed1/memory.oom_control")
+        );
+        assert_eq!(
+            file(v2).as_deref(),
+            Some("/sys/fs/cgroup/machine.slice/libpod-4f1ed1.scope/container/memory.events")
+        );
+    }
+
+    #[test]
+    fn a_process_that_is_not_the_containers_has_no_counter() {
+        for groups in [
+            "",
+            "0::/user.slice\n",
+            "7:memory:/docker/another\n",
+            "7:pids:/docker/4f1ed1\n",
+            "garbage\n:\n",
+        ] {
+            assert_eq!(counter(groups, ID), None, "{groups:?}");
+        }
+    }
+
+    #[test]
+    fn the_count_is_read_from_either_file() {
+        let v1 = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        let v2 = "low 0\nhigh 0\nmax 40\noom 5\noom_kill 18446744073709551615\n";
+        assert_eq!(kills(v1), Some(3));
+        assert_eq!(kills(v2), Some(u64::MAX));
+        assert_eq!(kills("oom 5\noom_kill x\n"), None);
+        assert_eq!(kills("oom 5\n"), None);
+    }
 }

@@ -127,7 +127,8 @@ impl Exec {
         let reader = host::spawn("pocketdock-process", {
             let shared = Arc::clone(&shared);
             move || shared.follow(started)
-        })?;
+        })
+        .inspect_err(|_| shared.target.call_off())?;
         Ok(Process {
             owner: Arc::new(Owner {
                 shared,

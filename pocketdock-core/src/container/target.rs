@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::container::kill::{self, Marks, Scope, Signal, Victim};
 use crate::container::launch;
+use crate::container::oom::Kills;
 use crate::engine::EngineKind;
 use crate::engine::client::Client;
 use crate::engine::exec::{self, ExecConfig};
@@ -53,6 +54,8 @@ pub(crate) struct Target {
     pub(crate) exec_id: String,
     pub(crate) user: Option<String>,
     pub(crate) marks: Marks,
+    /// The container's, where they can be counted.
+    pub(crate) kills: Option<Kills>,
 }
 
 impl Target {
@@ -70,6 +73,22 @@ impl Target {
             container: self.name.as_ref().to_owned(),
             output: Box::default(),
         }
+    }
+
+    /// How many processes of the container the kernel has killed for memory, if it can be known.
+    pub(crate) fn kill_count(&self) -> Option<u64> {
+        self.kills.as_ref()?.count()
+    }
+
+    /// Whether it has killed any since there had been `before`.
+    pub(crate) fn has_killed_since(&self, before: Option<u64>) -> Option<bool> {
+        Some(before? < self.kill_count()?)
+    }
+
+    /// Ends a command that nobody can watch: what keeps it from being watched is the caller's
+    /// failure, and tells more than that of this.
+    pub(crate) fn call_off(&self) {
+        let _killed = self.kill(Signal::KILL, Scope::Tree);
     }
 
     pub(crate) fn kill(&self, signal: Signal, scope: Scope) -> Result<()> {

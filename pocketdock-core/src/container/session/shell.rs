@@ -22,7 +22,6 @@ use crate::container::session::link::Link;
 use crate::container::session::reader::{FATE_TIMEOUT, Reader};
 use crate::container::session::state::{Cause, Job, State, Ticket};
 use crate::container::session::text::Dialect;
-use crate::container::target::Target;
 use crate::engine::deadline::Deadline;
 use crate::engine::exec::{self, ExecConfig};
 use crate::error::{Error, Result};
@@ -143,6 +142,7 @@ impl Shell {
     ) -> Result<ExecResult> {
         self.refuse_callback("send_and_wait")?;
         let deadline = Deadline::after_some(timeout);
+        let kills_before = self.link.target.kill_count();
         let ticket = self.submit(job)?;
         patience.wake_by(self.nudger());
         let mut result = match self.link.wait_for(ticket, deadline, patience) {
@@ -150,10 +150,9 @@ impl Shell {
             None => self.give_up(ticket, timeout.unwrap_or_default())?,
         };
         if result.end == End::Signaled(i32::from(Signal::KILL.number())) {
-            let Target {
-                client, container, ..
-            } = &self.link.target;
-            if oom::happened(client, container) == Some(true) {
+            let target = &self.link.target;
+            let unaccounted = || oom::unaccounted(&target.client, &target.container);
+            if target.has_killed_since(kills_before).or_else(unaccounted) == Some(true) {
                 result.end = End::OomKilled;
             }
         }

@@ -1,0 +1,104 @@
+//! A client that can start no more threads: what it has started already in a sandbox is ended,
+//! since nobody could watch it.
+
+use std::io;
+use std::process::Command;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use pocketdock_core::{Container, Error, Stdin};
+
+use crate::fixture::{Live, eventually_none};
+use crate::support::alone::alone;
+
+/// The stack of each thread, and the most that all may take of the address space.
+const STACK_LEN: &str = "1073741824";
+const ADDRESS_SPACE_LEN: &str = "--as=6442450944";
+
+/// What the rest of the process may need while no thread can be started.
+const RESERVE_LEN: usize = 128 * 1024 * 1024;
+
+/// Threads that leave no room for another. They end when it is dropped.
+struct Crowd(Vec<(Sender<()>, JoinHandle<()>)>);
+
+impl Crowd {
+    fn gather() -> Self {
+        let limited = Command::new("prlimit")
+            .args(["--pid", &std::process::id().to_string(), ADDRESS_SPACE_LEN])
+            .status();
+        assert!(limited.unwrap().success());
+        let reserve: Vec<u8> = Vec::with_capacity(RESERVE_LEN);
+        let mut crowd = Crowd(Vec::new());
+        while crowd.grow() {}
+        drop(reserve);
+        while crowd.grow() {}
+        crowd
+    }
+
+    fn grow(&mut self) -> bool {
+        let (leave, wait) = mpsc::channel::<()>();
+        let builder = std::thread::Builder::new();
+        let thread = builder.spawn(move || {
+            // It fails once the sender is gone.
+            let _left = wait.recv();
+        });
+        let grown = thread.map(|thread| self.0.push((leave, thread)));
+        grown.is_ok()
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for (leave, thread) in self.0.drain(..) {
+            drop(leave);
+            thread.join().unwrap();
+        }
+    }
+}
+
+fn is_refused<T>(outcome: Result<T, Error>) {
+    match outcome {
+        Err(Error::Io { doing, .. }) => assert_eq!(doing, "start a thread"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("there was room for one more thread"),
+    }
+}
+
+fn runs_nowhere(sandbox: &Container, command: &str) {
+    eventually_none(command, || {
+        let listed = sandbox
+            .run("ps -o args")
+            .unwrap()
+            .stdout_text()
+            .into_owned();
+        let lines = listed.lines().filter(|line| line.ends_with(command));
+        lines.map(str::to_owned).collect()
+    });
+}
+
+#[test]
+fn a_process_that_nobody_can_watch_is_ended() {
+    let Some(live) = Live::begin() else { return };
+    let test = "threads::a_process_that_nobody_can_watch_is_ended";
+    alone(test, &[("RUST_MIN_STACK", STACK_LEN)], || {
+        let sandbox = live.sandbox();
+        let crowd = Crowd::gather();
+        is_refused(sandbox.exec(["sleep", "4711"]).detach());
+        drop(crowd);
+        runs_nowhere(&sandbox, "sleep 4711");
+    });
+}
+
+#[test]
+fn a_command_that_nobody_can_feed_is_ended() {
+    let Some(live) = Live::begin() else { return };
+    let test = "threads::a_command_that_nobody_can_feed_is_ended";
+    alone(test, &[("RUST_MIN_STACK", STACK_LEN)], || {
+        let sandbox = live.sandbox();
+        let crowd = Crowd::gather();
+        let input = Stdin::reader(io::repeat(b'x'));
+        is_refused(sandbox.exec(["sleep", "4712"]).stdin(input).run());
+        drop(crowd);
+        runs_nowhere(&sandbox, "sleep 4712");
+    });
+}
