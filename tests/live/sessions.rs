@@ -56,6 +56,8 @@ fn a_shell_that_obeys_nothing_any_more_closes_its_session() {
         (live.debian_image(), "dash", "ulimit -n 3"),
         (live.debian_image(), "dash", "ulimit -n 8"),
         (live.image(),        "ash",  "set -n"),
+        (live.image(),        "ash",  "ulimit -n 3"),
+        (live.image(),        "ash",  "ulimit -S -n 8"),
         (live.image(),        "ash",  "(while :; do echo x; sleep 0.2; done) & set -n"),
     ];
     thread::scope(|scope| {
