@@ -16,6 +16,7 @@ const BASH_BEGIN: &str = embed!("bash-begin.sh");
 const BASH_END: &str = embed!("bash-end.sh");
 const BASH_RESYNC: &str = embed!("bash-resync.sh");
 const SH: &str = embed!("sh.sh");
+const SH_FRAME: &str = embed!("sh-frame.sh");
 const SH_RESYNC: &str = embed!("sh-resync.sh");
 const FRESH_INIT: &str = embed!("fresh-init.sh");
 const FRESH: &str = embed!("fresh.sh");
@@ -149,11 +150,14 @@ pub(crate) fn init(dialect: Dialect, nonce: &Nonce) -> Vec<u8> {
         Dialect::Fresh => FRESH_INIT,
     };
     let word = |text| quoted(joined(text).as_bytes());
-    let (begin, end) = (word(BASH_BEGIN), word(BASH_END));
-    fill(
-        template,
-        &[("NONCE", nonce), ("BEGIN", &begin), ("END", &end)],
-    )
+    let (begin, end, frame) = (word(BASH_BEGIN), word(BASH_END), joined(SH_FRAME));
+    let values: [(&str, &[u8]); 4] = [
+        ("NONCE", nonce),
+        ("BEGIN", &begin),
+        ("END", &end),
+        ("FRAME", frame.as_bytes()),
+    ];
+    fill(template, &values)
 }
 
 /// A command with everything around it.
@@ -195,14 +199,10 @@ pub(crate) fn resync(dialect: Dialect, nonce: &Nonce) -> Option<Vec<u8>> {
 }
 
 fn sh_values(restore: Restore, carried: &Carried) -> Vec<(&'static str, Vec<u8>)> {
-    let (head, end) = match carried.leaky {
-        true => ("for __pd_j in 1; do", "done;"),
-        false => ("", ""),
-    };
+    let leaky = if carried.leaky { "1" } else { "" };
     vec![
         ("RESTORE", restore.before.into_bytes()),
-        ("LOOP", head.into()),
-        ("POOL", end.into()),
+        ("LEAKY", leaky.into()),
     ]
 }
 
@@ -382,7 +382,7 @@ mod tests {
         assert!(text.contains(kept), "{text}");
         let kept = "__pd_z='__pd_f=$- __pd_c= __pd_e=1; \\builtin set +aeuvx;";
         assert!(text.contains(kept), "{text}");
-        for name in ["NONCE", "BEGIN", "END"] {
+        for name in ["NONCE", "BEGIN", "END", "FRAME"] {
             assert!(!text.contains(name), "{name} in {text}");
         }
     }
@@ -406,7 +406,9 @@ mod tests {
         let sh = text(Dialect::Sh, b"x", &carried);
         assert!(sh.starts_with("__pd_c='x'\n"), "{sh}");
         assert!(sh.contains("\\set -eu;__pd_q()"), "{sh}");
-        assert!(sh.contains("for __pd_j in 1; do \\command . "), "{sh}");
+        assert!(sh.contains(" __pd_l=1; "), "{sh}");
+        let sh = text(Dialect::Sh, b"x", &Carried::default());
+        assert!(sh.contains(" __pd_l=; "), "{sh}");
     }
 
     #[test]
