@@ -14,7 +14,8 @@
 //!
 //! Source: the kernel's cgroup documentation, "Memory".
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +56,10 @@ impl Kills {
 
     /// How many there have been; `None` if that cannot be known.
     pub(crate) fn count(&self) -> Option<u64> {
-        kills(&fs::read_to_string(&self.0).ok()?)
+        // At once, for this is done before each command: both files are short.
+        let mut text = [0; 256];
+        let len = File::open(&self.0).ok()?.read(&mut text).ok()?;
+        kills(text.get(..len)?)
     }
 }
 
@@ -79,10 +83,10 @@ fn counter(groups: &str, id: &str) -> Option<PathBuf> {
 }
 
 /// The counter's value.
-fn kills(text: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix("oom_kill "))?;
-    digits::decimal(value.trim().as_bytes())
+fn kills(text: &[u8]) -> Option<u64> {
+    let mut lines = text.split(|&byte| byte == b'\n');
+    let value = lines.find_map(|line| line.strip_prefix(b"oom_kill "))?;
+    digits::decimal(value)
 }
 
 /// Whether the kernel has killed for memory since this was last asked, by the account that the
@@ -135,11 +139,11 @@ mod tests {
 
     #[test]
     fn the_count_is_read_from_either_file() {
-        let v1 = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
-        let v2 = "low 0\nhigh 0\nmax 40\noom 5\noom_kill 18446744073709551615\n";
+        let v1 = b"oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
+        let v2 = b"low 0\nhigh 0\nmax 40\noom 5\noom_kill 18446744073709551615\n";
         assert_eq!(kills(v1), Some(3));
         assert_eq!(kills(v2), Some(u64::MAX));
-        assert_eq!(kills("oom 5\noom_kill x\n"), None);
-        assert_eq!(kills("oom 5\n"), None);
+        assert_eq!(kills(b"oom 5\noom_kill x\n"), None);
+        assert_eq!(kills(b"oom 5\n"), None);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod abort;
 pub(crate) mod link;
 pub(crate) mod marker;
 mod reader;
+mod seat;
 pub(crate) mod shell;
 pub(crate) mod state;
 pub(crate) mod text;

@@ -8,7 +8,6 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::container::callbacks::Callbacks;
@@ -27,10 +26,6 @@ use crate::host;
 
 /// How many nonces are drawn at a time.
 const NONCES_DRAWN: usize = 32;
-
-/// How long to stay awake for a result: a small command takes less time than falling asleep and
-/// being woken does.
-const AWAKE_TIME: Duration = Duration::from_micros(300);
 
 /// How long one question to the engine may take when there is no output to be read any more.
 pub(super) const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -119,12 +114,7 @@ impl Link {
         deadline: Deadline,
         patience: &dyn Patience,
     ) -> Option<Result<ExecResult>> {
-        let is_over = |s: &State| s.has_result(ticket) || s.is_closed();
-        let began = Instant::now();
-        while began.elapsed() < AWAKE_TIME && !is_over(&self.state()) {
-            thread::yield_now();
-        }
-        let is_enough = |s: &State| is_over(s) || patience.is_over();
+        let is_enough = |s: &State| s.is_over(ticket) || patience.is_over();
         let soon = Deadline::after(deadline.at_most(POLL_FIRST));
         let is_quick = is_enough(&self.wait_until(soon, is_enough));
         // The reader may have fallen asleep before the command began, and look after it late.
@@ -136,6 +126,11 @@ impl Link {
             None if state.is_closed() => Some(Err(state.closed_error())),
             outcome => outcome,
         }
+    }
+
+    /// Whether nothing but the next command is to be read for, and nobody listens beside.
+    pub(super) fn may_be_led(&self) -> bool {
+        self.state().is_idle() && !self.callbacks.has_output()
     }
 
     /// Begins the next command if none is in flight.

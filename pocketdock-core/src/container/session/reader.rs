@@ -1,8 +1,9 @@
-//! The thread that reads from a resident shell.
+//! The reading from a resident shell, and the thread that does it most of the time.
 //!
 //! It takes the output apart and drives what has to be done on time: it begins queued commands,
 //! makes a shell that has lost its place report, and asks the engine whether the shell is still
-//! there, since the end of an exec's output may come seconds late.
+//! there, since the end of an exec's output may come seconds late. A caller who reads for a moment
+//! (`seat.rs`) does no more than take the output apart.
 
 use std::io::{self, Read};
 use std::sync::atomic::Ordering;
@@ -41,10 +42,16 @@ const KILLED_EXIT_CODE: i32 = 137;
 const FATE_POLL_FIRST: Duration = Duration::from_millis(2);
 const FATE_POLL_MAX: Duration = Duration::from_millis(250);
 
-/// The work of the reader thread.
-pub(super) struct Reader<'a> {
-    link: &'a Arc<Link>,
+/// What reading takes.
+#[derive(Debug)]
+pub(super) struct Reader {
+    link: Arc<Link>,
     streaming: Streaming,
+    buffer: Vec<u8>,
+    /// What a caller's reading came to that is the thread's to deal with.
+    failure: Option<Error>,
+    /// Whether something has come that somebody may wait for.
+    has_news: bool,
     /// Writes a long command.
     writer: Helper,
     /// Has a look at a silent one.
@@ -90,11 +97,14 @@ enum Step {
     End,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(link: &'a Arc<Link>, streaming: Streaming) -> Self {
+impl Reader {
+    pub(super) fn new(link: Arc<Link>, streaming: Streaming) -> Self {
         Reader {
             link,
             streaming,
+            buffer: vec![0; BUFFER_LEN],
+            failure: None,
+            has_news: false,
             writer: Helper::default(),
             looker: Helper::default(),
             ask_patience: AskPatience::first(),
@@ -103,8 +113,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn run(mut self) {
-        let fate = self.follow();
+    /// Ends a shell whose output has been read to its end, or until that failed.
+    pub(super) fn end(&mut self, fate: Result<i32>) {
         let fate = match fate {
             Ok(exit_code) => self.check_launch(exit_code),
             Err(error) => Err(error),
@@ -123,7 +133,7 @@ impl<'a> Reader<'a> {
     fn let_go_of_callbacks(&mut self) {
         let Link {
             callbacks, target, ..
-        } = &**self.link;
+        } = &*self.link;
         for (stream, rest) in self.text.finish() {
             if !rest.is_empty() {
                 callbacks.output(&target.exec_id, stream, &rest);
@@ -132,22 +142,40 @@ impl<'a> Reader<'a> {
         callbacks.clear();
     }
 
-    /// Reads to the end of the shell and gives its exit code.
-    fn follow(&mut self) -> Result<i32> {
-        let mut buffer = vec![0; BUFFER_LEN];
-        loop {
-            let wait = self.link.state().wait();
-            match self.read(&mut buffer, wait)? {
-                Step::End => return self.whole_fate(),
-                // Output is no reason not to look: a job in the background may write for ever.
-                Step::Output | Step::Nothing => {
-                    if self.poll()? {
-                        self.drain(&mut buffer)?;
-                        return self.fate();
-                    }
+    /// Waits for what comes next and does what is due; gives the shell's exit code at its end.
+    pub(super) fn step(&mut self) -> Result<Option<i32>> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let wait = self.link.state().wait().max(Duration::from_millis(1));
+        match self.read(Deadline::after(wait))? {
+            Step::End => return self.whole_fate().map(Some),
+            // Output is no reason not to look: a job in the background may write for ever.
+            Step::Output | Step::Nothing => {
+                if self.poll()? {
+                    self.drain()?;
+                    return self.fate().map(Some);
                 }
             }
-            self.go_on()?;
+        }
+        self.go_on()?;
+        Ok(None)
+    }
+
+    /// Whether something has come since this was asked that somebody may wait for.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
+    /// Reads once for a caller; whether there may be more to read. What else it comes to is left to
+    /// the thread.
+    pub(super) fn read_beside(&mut self, deadline: Deadline) -> bool {
+        match self.read(deadline) {
+            Ok(step) => !matches!(step, Step::End),
+            Err(failure) => {
+                self.failure = Some(failure);
+                false
+            }
         }
     }
 
@@ -161,17 +189,18 @@ impl<'a> Reader<'a> {
         if !is_long {
             return self.link.go_on();
         }
-        self.writer.start(self.link, Link::go_on)
+        self.writer.start(&self.link, Link::go_on)
     }
 
-    fn read(&mut self, buffer: &mut [u8], wait: Duration) -> Result<Step> {
-        let deadline = Deadline::after(wait.max(Duration::from_millis(1)));
+    fn read(&mut self, deadline: Deadline) -> Result<Step> {
         self.streaming.body.connection_mut().set_deadline(deadline);
-        match self.streaming.body.read(buffer) {
+        match self.streaming.body.read(&mut self.buffer) {
             Ok(0) => Ok(Step::End),
             Ok(n) => {
-                self.deliver(buffer.get(..n).unwrap_or_default())?;
-                Ok(Step::Output)
+                let buffer = std::mem::take(&mut self.buffer);
+                let outcome = self.deliver(buffer.get(..n).unwrap_or_default());
+                self.buffer = buffer;
+                outcome.map(|()| Step::Output)
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock
@@ -192,6 +221,7 @@ impl<'a> Reader<'a> {
             news |= self.pass(stream, piece);
         }
         if news {
+            self.has_news = true;
             self.link.changed.notify_all();
         }
         Ok(())
@@ -235,7 +265,7 @@ impl<'a> Reader<'a> {
             Poll::Look => {
                 // Beside the reading: a busy engine may take seconds.
                 if self.looker.is_free() {
-                    self.looker.start(self.link, Link::look)?;
+                    self.looker.start(&self.link, Link::look)?;
                 }
                 self.ask()
             }
@@ -260,11 +290,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what the shell has left behind; something else may hold the output open for ever.
-    fn drain(&mut self, buffer: &mut [u8]) -> Result<()> {
+    fn drain(&mut self) -> Result<()> {
         let mut left = DRAIN_WAIT;
         while !left.is_zero() {
             let began = Instant::now();
-            match self.read(buffer, left)? {
+            match self.read(Deadline::after(left))? {
                 Step::Output => left = left.saturating_sub(began.elapsed()),
                 Step::Nothing | Step::End => return Ok(()),
             }
@@ -348,7 +378,7 @@ impl<'a> Reader<'a> {
         let found = exec::inspect(&self.link.client(), &self.link.target.exec_id)?;
         let Link {
             command, target, ..
-        } = &**self.link;
+        } = &*self.link;
         let failure =
             found.and_then(|found| launch::failure(&found, &text, command, &target.container));
         let command = self.link.program.clone();

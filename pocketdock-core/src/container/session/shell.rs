@@ -7,7 +7,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::container::callbacks::{self, Callbacks};
@@ -20,6 +20,7 @@ use crate::container::result::{End, ExecResult};
 use crate::container::ring::BufferSnapshot;
 use crate::container::session::link::Link;
 use crate::container::session::reader::{FATE_TIMEOUT, Reader};
+use crate::container::session::seat::Seat;
 use crate::container::session::state::{Cause, Job, State, Ticket};
 use crate::container::session::text::Dialect;
 use crate::engine::deadline::Deadline;
@@ -51,8 +52,8 @@ pub(crate) struct Launch {
 #[derive(Debug)]
 pub(crate) struct Shell {
     pub(crate) link: Arc<Link>,
+    seat: Arc<Seat>,
     reader: Mutex<Option<JoinHandle<()>>>,
-    reader_id: ThreadId,
     /// Keeps a guarded sandbox from being removed under the shell.
     _sandbox: Container,
 }
@@ -77,13 +78,14 @@ impl Shell {
             .set_write_timeout(Some(WRITE_TIMEOUT))
             .map_err(|error| Error::io("set a socket's timeout", error))?;
         let link = Arc::new(Link::new(target, socket, state, config.command, program));
+        let seat = Arc::new(Seat::new(Reader::new(Arc::clone(&link), streaming)));
         let reader = host::spawn("pocketdock-shell", {
-            let link = Arc::clone(&link);
-            move || Reader::new(&link, streaming).run()
+            let (link, seat) = (Arc::clone(&link), Arc::clone(&seat));
+            move || seat.follow_to_end(&link)
         })?;
         let shell = Shell {
             link,
-            reader_id: reader.thread().id(),
+            seat,
             reader: Mutex::new(Some(reader)),
             _sandbox: sandbox.clone(),
         };
@@ -113,6 +115,12 @@ impl Shell {
 
     /// Takes a command; it begins when those before it have ended.
     pub(crate) fn submit(&self, job: Job) -> Result<Ticket> {
+        let ticket = self.begin(job)?;
+        self.seat.call_thread();
+        Ok(ticket)
+    }
+
+    fn begin(&self, job: Job) -> Result<Ticket> {
         let ticket = self.link.state().submit(job)?;
         // The reader goes on by itself after each callback, and a long write could wait for it.
         if !self.is_reader() {
@@ -122,7 +130,7 @@ impl Shell {
     }
 
     fn is_reader(&self) -> bool {
-        thread::current().id() == self.reader_id
+        self.seat.is_taken_by_this_thread()
     }
 
     /// Refuses what waits for the reader to a callback, which is called by it.
@@ -143,7 +151,8 @@ impl Shell {
         self.refuse_callback("send_and_wait")?;
         let deadline = Deadline::after_some(timeout);
         let kills_before = self.link.target.kill_count();
-        let ticket = self.submit(job)?;
+        let ticket = self.begin(job)?;
+        self.seat.lead(&self.link, ticket, deadline);
         patience.wake_by(self.nudger());
         let mut result = match self.link.wait_for(ticket, deadline, patience) {
             Some(outcome) => outcome?,
@@ -223,6 +232,7 @@ impl Shell {
     pub(crate) fn close(&self) -> Result<()> {
         self.link.closing.store(true, Ordering::Release);
         self.link.hang_up();
+        self.seat.call_thread();
         let killed = self.link.kill(DROP_TIMEOUT);
         let reader = self
             .reader

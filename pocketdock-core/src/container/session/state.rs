@@ -488,6 +488,16 @@ impl State {
         self.results.contains_key(&ticket)
     }
 
+    /// Whether there is nothing more to wait for in a command.
+    pub(crate) fn is_over(&self, ticket: Ticket) -> bool {
+        self.has_result(ticket) || self.is_closed()
+    }
+
+    /// Whether it only waits for the next command.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_open() && self.running.is_none() && !self.held && self.queue.is_empty()
+    }
+
     /// The result of a command, if it is there.
     pub(crate) fn take_result(&mut self, ticket: Ticket) -> Option<Result<ExecResult>> {
         self.results.remove(&ticket)
