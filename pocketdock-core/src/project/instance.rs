@@ -33,6 +33,9 @@ use crate::project::recording::{self, Recording};
 /// How often a directory is removed that others still write to.
 const REMOVE_ATTEMPTS_MAX: u32 = 10;
 
+/// How often a recorder tries to begin in a directory that others remove.
+const BEGIN_ATTEMPTS_MAX: u32 = 3;
+
 /// The directory of one sandbox.
 ///
 /// ```no_run
@@ -90,11 +93,15 @@ impl Instance {
     ///
     /// As [`of`](Self::of), and [`Error::InvalidArgument`] for what cannot be a name.
     pub fn named(name: &str) -> Result<Self> {
-        let environment = Environment::read();
-        let here = Self::within(&Place::here(&environment)?, name)?;
+        Self::found(&Environment::read(), name)
+    }
+
+    /// The same in this environment.
+    pub(crate) fn found(environment: &Environment, name: &str) -> Result<Self> {
+        let here = Self::within(&Place::here(environment)?, name)?;
         match here.exists() {
             true => Ok(here),
-            false => Self::within(&Place::outside(&environment)?, name),
+            false => Self::within(&Place::outside(environment)?, name),
         }
     }
 
@@ -245,30 +252,44 @@ impl Instance {
         command: &[String],
         log_len_max: u64,
     ) -> Result<Recording> {
-        if self
-            .description()?
-            .is_none_or(|it| it.id != container.container_id())
-        {
-            private::create_dir(&self.dir)?;
-            Description::of(container, false).write(&self.dir)?;
-        }
-        self.begin(kind, command, log_len_max)
+        let own = self.description()?;
+        let own = match own.filter(|it| it.id == container.container_id()) {
+            Some(own) => own,
+            None => {
+                let own = Description::of(container, false);
+                private::create_dir(&self.dir)?;
+                own.write(&self.dir)?;
+                own
+            }
+        };
+        self.begin(Some(&own), kind, command, log_len_max)
     }
 
+    /// Begins to record in an instance with this description, which a sweep may just be removing:
+    /// that sees the mark, or we see that the description is gone. What was to stay and is gone was
+    /// removed by somebody who meant it.
     pub(crate) fn begin(
         &self,
+        description: Option<&Description>,
         kind: RecordKind,
         command: &[String],
         log_len_max: u64,
     ) -> Result<Recording> {
-        private::create_dir(&self.logs_dir())?;
-        Recording::begin(
-            &self.logs_dir(),
-            &self.history_path(),
-            kind,
-            command,
-            log_len_max,
-        )
+        let (logs, history) = (self.logs_dir(), self.history_path());
+        let mut attempts_left = BEGIN_ATTEMPTS_MAX;
+        loop {
+            attempts_left -= 1;
+            let recording = private::create_dir(&logs)
+                .and_then(|()| Recording::begin(&logs, &history, kind, command, log_len_max));
+            let lost = description.filter(|it| attempts_left != 0 && !it.kept && !self.exists());
+            let Some(description) = lost else {
+                return recording;
+            };
+            if let Ok(recording) = recording {
+                recording.discard();
+            }
+            description.create(&self.dir)?;
+        }
     }
 
     /// Removes logs of commands that have ended: those older than `age_max`, and the oldest of
@@ -304,30 +325,48 @@ impl Instance {
         };
         for name in private::names_in(instances)? {
             let other = Self::at(instances.join(&name), &name);
-            let is_left = other.exists()
-                && other != *self
-                && other
-                    .description()
-                    .is_ok_and(|it| it.is_some_and(|it| !it.kept));
-            if is_left {
-                other.retain(None, Some(age_max))?;
-                if other.logs()?.is_empty() && !other.may_be_beginning(age_max) {
-                    other.remove()?;
-                }
+            if other == *self || !other.exists() || !other.only_holds_logs() {
+                continue;
+            }
+            other.retain(None, Some(age_max))?;
+            if other.is_expired(age_max) {
+                other.remove_expired(age_max)?;
             }
         }
         Ok(())
     }
 
-    /// Whether a recorder may be about to create its first log: it writes the description and then
-    /// its mark before.
-    fn may_be_beginning(&self, age_max: Duration) -> bool {
+    /// Whether its sandbox was not to stay.
+    fn only_holds_logs(&self) -> bool {
+        let description = self.description();
+        description.is_ok_and(|it| it.is_some_and(|it| !it.kept))
+    }
+
+    /// Whether there are no logs, and no recorder that may be about to create its first one: it
+    /// writes the description and then its mark before.
+    fn is_expired(&self, age_max: Duration) -> bool {
         let described = fs::metadata(self.dir.join(description::FILE)).and_then(|it| it.modified());
         let is_old = described.is_ok_and(|time| {
             let age = host::now().duration_since(time);
             age.is_ok_and(|age| age_max <= age)
         });
-        !is_old || recording::has_recorder(&self.logs_dir())
+        is_old && matches!(recording::is_used(&self.logs_dir()), Ok(false))
+    }
+
+    /// Removes what has expired, unless somebody has begun to use it meanwhile: nobody can any
+    /// more once it is out of its place, and what was done before is seen there.
+    fn remove_expired(&self, age_max: Duration) -> Result<()> {
+        let moved = match private::move_aside(&self.dir) {
+            Err(_) if !self.exists() => return Ok(()), // Another client was faster.
+            moved => Self::at(moved?, &self.name),
+        };
+        if moved.only_holds_logs() && moved.is_expired(age_max) {
+            return remove_tree(&moved.dir);
+        }
+        match fs::rename(&moved.dir, &self.dir) {
+            Ok(()) => Ok(()),
+            Err(_) => remove_tree(&moved.dir), // They have made it anew.
+        }
     }
 
     pub(crate) fn logs_dir(&self) -> PathBuf {
@@ -568,6 +607,39 @@ mod tests {
         own.sweep(Some(DAY)).unwrap();
         let left = [young, marked, killed].map(|it| it.exists());
         assert_eq!(left, [true, true, false]);
+    }
+
+    #[test]
+    fn whoever_begins_to_record_while_it_is_swept_away_has_it() {
+        let scratch = Scratch::new("sweep-raced");
+        let place = Place::in_project(scratch.path());
+        let mark = "detach-20200101T000000.000000Z-0000.running";
+        let own = described(&place, "own", false, mark);
+        for round in 0..100 {
+            let old = described(&place, "old", false, mark);
+            let description = old.description().unwrap();
+            let start = Barrier::new(2);
+            let recording = thread::scope(|scope| {
+                let sweep = scope.spawn(|| {
+                    start.wait();
+                    own.sweep(Some(DAY))
+                });
+                start.wait();
+                let kind = RecordKind::Detach;
+                let recording = old.begin(description.as_ref(), kind, &["x".to_owned()], 100);
+                sweep.join().unwrap().unwrap();
+                recording.unwrap()
+            });
+            let log = recording.log();
+            let is_there = old.exists() && old.is_recording(log);
+            assert!(
+                is_there && old.log_path(log).unwrap().is_file(),
+                "round {round}"
+            );
+            drop(recording);
+            old.remove().unwrap();
+        }
+        assert_eq!(private::names_in(&place.instances).unwrap(), ["own"]);
     }
 
     /// The same description elsewhere makes nothing ours.

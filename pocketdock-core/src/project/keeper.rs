@@ -121,7 +121,11 @@ impl Recorder for Keeper {
                 .note::<()>(Err(Error::io(format!("record in '{dir}'"), gone)));
             return None;
         }
-        let recording = self.instance.begin(kind, command, log_len_max);
+        // A damaged one records as well as any other, and is the doctor's.
+        let description = self.instance.description().ok().flatten();
+        let recording = self
+            .instance
+            .begin(description.as_ref(), kind, command, log_len_max);
         let recording = self.failure.note(recording)?;
         let retained = self.instance.retain(log_count_max, retention);
         self.failure.note(retained);

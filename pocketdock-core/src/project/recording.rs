@@ -9,6 +9,7 @@
 //! A mark whose process is gone is what a recorder leaves that was killed: how its command ended is
 //! not known.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -260,9 +261,16 @@ pub(crate) fn unfinished(logs: &Path) -> Result<Vec<HistoryEntry>> {
 
 /// The names of the logs in a directory, oldest first.
 pub(crate) fn logs_in(dir: &Path) -> Result<Vec<String>> {
-    let mut logs = private::names_ordered(dir, |a, b| time_of(a).cmp(&time_of(b)))?;
-    logs.retain(|name| name.ends_with(".log"));
-    Ok(logs)
+    let mut logs = Vec::new();
+    for name in private::names_in(dir)? {
+        if name.ends_with(".log") {
+            let time = time_of(&name).unwrap_or_default();
+            logs.push(OsString::from(format!("{time}/{name}")));
+        }
+    }
+    logs.sort_unstable();
+    let names = logs.iter().filter_map(|it| it.to_str()?.split_once('/'));
+    Ok(names.map(|(_time, name)| name.to_owned()).collect())
 }
 
 /// What of a log's name stands behind its kind: the time.
@@ -280,11 +288,14 @@ pub(crate) fn is_recording(logs: &Path, log: &str) -> bool {
     owner.is_some_and(|owner| owner.is_alive())
 }
 
-/// Whether a process that lives records into this directory, or is about to: its log comes last.
-pub(crate) fn has_recorder(logs: &Path) -> bool {
-    let names = private::names_in(logs).unwrap_or_default();
-    let mut marks = names.iter().filter_map(|it| it.strip_suffix(".running"));
-    marks.any(|stem| is_recording(logs, stem))
+/// Whether there are logs in this directory, or a process that lives is about to create one: its
+/// mark comes first.
+pub(crate) fn is_used(logs: &Path) -> Result<bool> {
+    let names = private::names_in(logs)?;
+    Ok(names.iter().any(|name| {
+        let mark = name.strip_suffix(".running");
+        name.ends_with(".log") || mark.is_some_and(|stem| is_recording(logs, stem))
+    }))
 }
 
 /// Removes the logs of commands that have ended: all that are older than `age_max`, and the oldest
@@ -334,7 +345,7 @@ mod tests {
 
     fn recording(instance: &Instance) -> Recording {
         instance
-            .begin(RecordKind::Run, &["x".to_owned()], 100)
+            .begin(None, RecordKind::Run, &["x".to_owned()], 100)
             .unwrap()
     }
 
