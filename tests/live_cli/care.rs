@@ -16,10 +16,10 @@ use crate::support::rng::Rng;
 use crate::support::scratch::Scratch;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whoever puts right what is wrong with the engine does so for every test.
-fn only_doctor() -> MutexGuard<'static, ()> {
+pub(crate) fn only_doctor() -> MutexGuard<'static, ()> {
     static DOCTOR: Mutex<()> = Mutex::new(());
     DOCTOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -437,8 +437,9 @@ fn a_label_alone_removes_nothing() {
 fn victim(live: &Live, n: usize, name: &str, label: &str) -> Command {
     let image = live.image.as_str();
     let own = ["--label", label, "--name", name, "--image", image];
-    let words: Vec<&str> = match n % 3 {
+    let words: Vec<&str> = match n % 4 {
         0 => [&["create"], &own[..]].concat(),
+        3 => [&["create", "--ttl", "1h"], &own[..]].concat(),
         1 => [&["run"], &own[..], &["--", "sleep", "1"]].concat(),
         _ => [&["run"], &own[..], &["-c", "--", "yes | head -c 100000"]].concat(),
     };
@@ -459,21 +460,20 @@ fn clients_that_are_killed_leave_nothing_that_doctor_does_not_find() {
         r#"{"pocketdock.managed":"true","pocketdock.owner":"another-boot 1 1"}"#,
     );
     let owned = unique_name();
-    let mut owner = live
-        .pocketdock(&[
-            "run",
-            "--timeout",
-            "0",
-            "--name",
-            &owned,
-            "--image",
-            &live.image,
-            "--",
-            "sleep",
-            "600",
-        ])
-        .spawn()
-        .unwrap();
+    let image = live.image.as_str();
+    let words = [
+        "run",
+        "--timeout",
+        "0",
+        "--name",
+        &owned,
+        "--image",
+        image,
+        "--",
+        "sleep",
+        "600",
+    ];
+    let mut owner = live.pocketdock(&words).spawn().unwrap();
     let known = live.eventually(PATIENCE, || live.running(&owned));
     assert!(known, "{owned} does not run");
 
@@ -486,6 +486,7 @@ fn clients_that_are_killed_leave_nothing_that_doctor_does_not_find() {
             .cloned()
             .collect::<BTreeSet<_>>()
     };
+    let ended_already = owner.try_wait();
     let named = orphans(&["doctor"]);
     assert_eq!(orphans(&["doctor", "--fix"]), named);
     drop(alone);
@@ -497,14 +498,20 @@ fn clients_that_are_killed_leave_nothing_that_doctor_does_not_find() {
     let left: BTreeSet<_> = before.difference(&finished).cloned().collect();
     assert_eq!(left, named);
     shut_down_finished(&live, &label, &finished);
+    eprintln!(
+        "{} left of 100 killed clients, {} of them orphans, which are gone",
+        before.len(),
+        named.len()
+    );
     for name in [&foreign, &elsewhere] {
-        live.delete(&format!("/containers/{name}?force=1")); // Which it would not be gone before.
+        live.post(&format!("/containers/{name}/start")); // It is there.
+        live.delete(&format!("/containers/{name}?force=1"));
     }
     let (info, _) = live.json(&["info", &owned]);
     assert_eq!(
         info.str_at(&["status"]),
         Some("running"),
-        "{info:?}, {:?}",
+        "{info:?}, {ended_already:?}, then {:?}",
         owner.try_wait()
     );
     owner.kill().unwrap();
