@@ -166,6 +166,11 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
                 "choose another name; 'pocketdock shutdown {name}' removes it if it is a sandbox"
             )
         }
+        Error::AnotherEngine { socket, .. } => format!(
+            "'--socket {}' uses that engine, if it is still there; for a new sandbox choose \
+             another name",
+            socket.display()
+        ),
         Error::PortInUse { .. } => {
             "leave the host port out and the engine picks a free one".to_owned()
         }

@@ -95,6 +95,13 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A sandbox belongs to another engine than the one that was asked.
+    AnotherEngine {
+        /// Its name.
+        name: String,
+        /// The socket of its engine when it was made.
+        socket: PathBuf,
+    },
     /// A host port to publish is taken.
     PortInUse {
         /// What is known about it: the engine's words, which name the address as a rule.
@@ -257,6 +264,7 @@ impl Error {
             Error::ContainerGone { .. } => "container_gone",
             Error::NotManaged { .. } => "not_managed",
             Error::NameInUse { .. } => "name_in_use",
+            Error::AnotherEngine { .. } => "another_engine",
             Error::PortInUse { .. } => "port_in_use",
             Error::ImageNotFound { .. } => "image_not_found",
             Error::PathNotFound { .. } => "path_not_found",
@@ -441,6 +449,13 @@ impl Error {
                 write!(f, "container '{container}' was not made by pocketdock")
             }
             Error::NameInUse { name } => write!(f, "a container named '{name}' exists already"),
+            Error::AnotherEngine { name, socket } => {
+                let socket = socket.display();
+                write!(
+                    f,
+                    "'{name}' is a sandbox of another engine, known at '{socket}'"
+                )
+            }
             Error::PortInUse { message } => write!(f, "a port to publish is in use: {message}"),
             Error::ImageNotFound { image } => write!(f, "no image named '{image}'"),
             Error::PathNotFound { path } => write!(f, "no such path: '{}'", path.display()),

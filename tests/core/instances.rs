@@ -105,9 +105,8 @@ fn the_directory_of_another_engines_sandbox_is_not_taken_over() {
     let error = engine_of(&fake).create(&kept()).unwrap_err();
     let said = error.to_string();
     assert!(
-        said.contains(&format!(
-            "a sandbox of the engine at '{socket}' has this name"
-        )),
+        matches!(&error, Error::AnotherEngine { name, .. } if name == "box")
+            && said.contains(&format!("'{socket}'")),
         "{said}"
     );
     assert_eq!(
@@ -363,4 +362,111 @@ fn doctor_does_not_take_a_client_that_is_done_for_a_dead_one() {
             "{codes:?} {changes:?}"
         );
     }
+}
+
+/// What the doctor says of the instance of a sandbox that this engine does not have, and whether
+/// it leaves it there.
+fn examine_lost(
+    libpod: Option<&'static str>,
+    own: &'static str,
+    known: &str,
+    is_same_path: bool,
+) -> (Option<&'static str>, bool) {
+    let fake = model(move |kind, request| match kind {
+        Kind::Ping => Some(Reply::ping("1.41", libpod)),
+        _ if request.path.ends_with("/info") => Some(match own {
+            "" => Reply::json(403, r#"{"message":"no"}"#),
+            own => Reply::json(200, &format!("{{{own}}}")),
+        }),
+        _ if is_list(request) => Some(Reply::json(200, "[]")),
+        _ => None,
+    });
+    let dir = dir_of(&fake);
+    fs::create_dir_all(&dir).unwrap();
+    let socket = match is_same_path {
+        true => fake.socket().to_owned(),
+        false => "/not/there.sock".into(),
+    };
+    let text = format!(
+        r#"{{"name":"box","id":"gone","socket":"{}","engine":{known},"kept":true}}"#,
+        socket.display()
+    );
+    fs::write(dir.join("instance.json"), text).unwrap();
+    let report = engine_of(&fake).repair(None);
+    let path = dir.display().to_string();
+    let mut problems = report.problems.iter();
+    let found = problems.find(|problem| problem.message.contains(&path));
+    (found.map(|problem| problem.code), dir.exists())
+}
+
+#[test]
+fn an_engine_is_told_from_another_behind_its_socket() {
+    const A: &str = r#""ID":"A","Name":"h","DockerRootDir":"/d""#;
+    const DOCKER: Option<&str> = None;
+    const PODMAN: Option<&str> = Some("4.3.1");
+    let stale = (Some("stale_instance"), false);
+    let another = (Some("another_engine"), true);
+    let nothing = (None, true);
+    #[rustfmt::skip] // one case per line
+    let cases = [
+        (DOCKER, A,  r#""A h /d""#, true,  stale),
+        (DOCKER, A,  r#""A h /d""#, false, stale), // Another of its sockets.
+        (DOCKER, A,  r#""B h /d""#, true,  another),
+        (DOCKER, A,  r#""A i /d""#, true,  another), // A copy of the machine.
+        (DOCKER, A,  r#""A h /e""#, true,  another),
+        (DOCKER, A,  r#""B h /d""#, false, nothing),
+        (DOCKER, A,  "null",        true,  stale),
+        (DOCKER, A,  "null",        false, nothing),
+        (DOCKER, "", r#""A h /d""#, true,  nothing),
+        (PODMAN, A,  r#""/d""#,     true,  stale),
+        (PODMAN, A,  r#""/d""#,     false, nothing), // It may be on another host.
+        (PODMAN, A,  r#""/e""#,     true,  another),
+        (PODMAN, A,  r#""A h /d""#, true,  another),
+    ];
+    for (n, (libpod, own, known, is_same_path, expected)) in cases.into_iter().enumerate() {
+        let found = examine_lost(libpod, own, known, is_same_path);
+        assert_eq!(found, expected, "case {n}: {known} {is_same_path}");
+    }
+}
+
+/// What removes itself once it runs has to be removed if nobody is left to start it.
+#[test]
+fn what_a_dead_client_was_making_is_found_even_if_it_was_not_to_stay() {
+    let dir = Arc::new(Mutex::new(PathBuf::new()));
+    let removed = Mutex::new(false);
+    let fake = model({
+        let dir = Arc::clone(&dir);
+        move |kind, request| {
+            let mut removed = removed.lock().unwrap();
+            *removed |= kind == Kind::Remove;
+            if *removed && kind == Kind::Inspect {
+                return Some(Reply::json(404, r#"{"message":"No such container: box"}"#));
+            }
+            let dir = dir.lock().unwrap();
+            let item = format!(
+                r#"[{{"Id":"{ID}","Names":["/box"],"State":"created","Created":1,"Labels":{{
+                    "pocketdock.managed":"true","pocketdock.data-path":"{}"}}}}]"#,
+                dir.display()
+            );
+            is_list(request).then(|| Reply::json(200, &item))
+        }
+    });
+    let own = dir_of(&fake);
+    dir.lock().unwrap().clone_from(&own);
+    fs::create_dir_all(&own).unwrap();
+    let tag = tag(true);
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let fields: Vec<_> = tag.split('-').collect();
+    let maker = format!("{} {}", boot.trim(), fields[1..4].join(" "));
+    let socket = fake.socket().display();
+    let text =
+        format!(r#"{{"name":"box","id":"","socket":"{socket}","kept":false,"maker":"{maker}"}}"#);
+    fs::write(own.join("instance.json"), text).unwrap();
+    let report = engine_of(&fake).repair(None);
+    let all = report.problems.iter().map(|it| (it.code, it.fixed));
+    let all: Vec<_> = all.filter(|(code, _)| *code != "engine").collect();
+    assert_eq!(all, [("unfinished_instance", true)], "{report:?}");
+    assert!(!own.exists());
+    let mut requests = fake.requests().into_iter();
+    assert!(requests.any(|it| it.method == "DELETE" && it.path.ends_with(ID)));
 }

@@ -19,6 +19,7 @@ mod care;
 #[path = "../cli/commands.rs"]
 mod commands;
 mod detach;
+mod engines;
 mod files;
 mod hostile;
 mod life;

@@ -50,6 +50,9 @@ pub struct Description {
     pub created_at: String,
     /// The socket of its engine.
     pub socket: PathBuf,
+    /// What tells its engine from another one behind that socket; `None` if the engine does not
+    /// say, or not yet.
+    pub engine: Option<String>,
     /// How it was asked for, as words of the command line without secrets.
     pub command_line: Vec<String>,
     /// Whether the sandbox is to outlive its maker. If not, this is only where its logs are.
@@ -69,6 +72,7 @@ impl Description {
             project: container.project().map(str::to_owned),
             created_at: container.created_at().unwrap_or_default().to_owned(),
             socket: container.socket_path().to_owned(),
+            engine: None,
             command_line: Vec::new(),
             kept,
             maker: None,
@@ -78,7 +82,7 @@ impl Description {
     pub(crate) fn to_text(&self) -> String {
         let socket = self.socket.to_string_lossy().into_owned();
         let maker = self.maker.as_ref().map(ToString::to_string);
-        let value = Value::object([
+        let value = Value::object(vec![
             ("name", Value::from(self.name.as_str())),
             ("id", Value::from(self.id.as_str())),
             ("image", Value::from(self.image.as_str())),
@@ -86,6 +90,7 @@ impl Description {
             ("project", Value::from(self.project.clone())),
             ("created_at", Value::from(self.created_at.as_str())),
             ("socket", Value::from(socket)),
+            ("engine", Value::from(self.engine.clone())),
             ("command_line", Value::from(self.command_line.clone())),
             ("kept", Value::from(self.kept)),
             ("maker", Value::from(maker)),
@@ -104,6 +109,7 @@ impl Description {
             project: text("project"),
             created_at: text("created_at").unwrap_or_default(),
             socket: text("socket").unwrap_or_default().into(),
+            engine: text("engine"),
             command_line: words
                 .iter()
                 .filter_map(Value::as_str)
@@ -175,6 +181,7 @@ mod tests {
             project: Some("demo \"x\"".to_owned()),
             created_at: "2026-11-20T10:00:00Z".to_owned(),
             socket: "/s".into(),
+            engine: Some("ID host /var/lib/docker".to_owned()),
             command_line: vec!["--env".to_owned(), "KEY".to_owned()],
             kept: true,
             maker: ProcessIdentity::own(),

@@ -6,6 +6,7 @@
 //! unfinished instance  its maker died                  removed, with the container if there is one
 //! missing instance     a kept container has none       made again, without its history
 //! stale instance       its container is gone           removed
+//! another engine       its engine has lost its socket  left alone
 //! mismatch             it names another container      the description is written anew
 //! ```
 //!
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::host::{Environment, Life, ProcessIdentity};
 use crate::project::config::Config;
 use crate::project::description::Description;
+use crate::project::identity;
 use crate::project::instance::Instance;
 use crate::project::place::Place;
 use crate::project::private;
@@ -145,8 +147,8 @@ impl Doctor {
                 return;
             }
         };
-        self.report.engine = Some(self.engine(engine));
-        if let Err(error) = self.look_at_containers(engine, place, &instances) {
+        let identity = self.engine(engine);
+        if let Err(error) = self.look_at_containers(engine, identity, place, &instances) {
             self.report_error(error.code(), &error, None);
         }
         self.images(engine);
@@ -155,11 +157,16 @@ impl Doctor {
     fn look_at_containers(
         &mut self,
         engine: &Engine,
+        identity: Option<String>,
         place: &Place,
         instances: &[(Instance, Option<Description>)],
     ) -> Result<()> {
         let all = managed(engine, None)?;
-        let mut ward = Ward { engine, all };
+        let mut ward = Ward {
+            engine,
+            identity,
+            all,
+        };
         self.orphans(&mut ward);
         let mut unsettled = self.leftovers(&mut ward);
         // Names have changed, and what they stand for; and other clients go on.
@@ -209,7 +216,8 @@ impl Doctor {
         fixed
     }
 
-    fn engine(&mut self, engine: &Engine) -> EngineReport {
+    /// Reports the engine; what tells it from others.
+    fn engine(&mut self, engine: &Engine) -> Option<String> {
         let api_version = engine.api_version();
         if api_version < API_VERSION_MIN {
             let (major, minor) = api_version;
@@ -217,20 +225,18 @@ impl Doctor {
             let hint = "Docker 20.10 and Podman 4.3 speak 1.41, which is needed";
             self.problem("old_engine", message, Some(hint), false);
         }
-        let rootless = match system::info(engine.client()) {
-            Ok(info) => rootless(&info),
-            Err(error) => {
-                self.report_error(error.code(), &error, None);
-                None
-            }
-        };
-        EngineReport {
+        let info = system::info(engine.client()).unwrap_or_else(|error| {
+            self.report_error(error.code(), &error, None);
+            Value::Null
+        });
+        self.report.engine = Some(EngineReport {
             kind: engine.kind(),
             version: engine.version().to_owned(),
             api_version,
             socket: engine.socket_path().to_owned(),
-            rootless,
-        }
+            rootless: rootless(&info),
+        });
+        identity::in_info(engine.kind(), &info)
     }
 
     fn images(&mut self, engine: &Engine) {
@@ -345,11 +351,12 @@ impl Doctor {
     }
 
     fn instance(&mut self, ward: &Ward<'_>, instance: &Instance, description: &Description) {
-        // Logs of a one-shot command outlive it, and other engines cannot be asked.
-        if !description.kept || description.socket != ward.engine.socket_path() {
-            return;
-        }
         let dir = instance.dir();
+        let found = ward.all.iter().find(|it| it.id == description.id);
+        let own = ward.identity.as_deref();
+        if found.is_none() && !identity::is_of(description, ward.engine, own) {
+            return self.elsewhere(ward, instance, description);
+        }
         match description.maker.as_ref().map(ProcessIdentity::life) {
             Some(Life::Alive | Life::Unknown) => return,
             // Whoever has finished since has written that down before coming to an end.
@@ -357,9 +364,9 @@ impl Doctor {
                 return self.unfinished(ward, instance);
             }
             Some(Life::Dead) => return,
-            None => {}
+            None if description.kept => {}
+            None => return, // Logs of a one-shot command outlive it.
         }
-        let found = ward.all.iter().find(|it| it.id == description.id);
         match (found, ward.of_dir(dir)) {
             (Some(found), _) if found.name == instance.name() => {}
             (Some(found), _) => {
@@ -377,9 +384,7 @@ impl Doctor {
             (None, Some(successor)) => {
                 let message = format!("'{}' names another container", dir.display());
                 self.report.mismatches.push(successor.name.clone());
-                self.treat("mismatch", message, || {
-                    describe(ward.engine, successor, dir)
-                });
+                self.treat("mismatch", message, || describe(ward, successor, dir));
             }
             (None, None) => {
                 let message = format!("the sandbox of '{}' is gone", dir.display());
@@ -391,6 +396,22 @@ impl Doctor {
                     }
                 });
             }
+        }
+    }
+
+    /// An instance of another engine, which cannot be asked. That its socket has gone over to this
+    /// one is a trouble; that there are several engines is none.
+    fn elsewhere(&mut self, ward: &Ward<'_>, instance: &Instance, description: &Description) {
+        let (dir, socket) = (instance.dir().display(), ward.engine.socket_path());
+        let is_lost = identity::is_same_socket(&description.socket, socket);
+        if description.kept && is_lost && ward.identity.is_some() {
+            let message = format!(
+                "the sandbox of '{dir}' is on another engine, which '{}' does not lead to any more",
+                socket.display()
+            );
+            let hint = "let that path lead to its engine again; if that is gone for good, remove \
+                        the directory by hand";
+            self.problem("another_engine", message, Some(hint), false);
         }
     }
 
@@ -417,12 +438,10 @@ impl Doctor {
         let name = instance.name();
         let message = format!("the description in '{}' is damaged", dir.display());
         self.report.mismatches.push(name.to_owned());
-        let own = ward.and_then(|ward| Some((ward.engine, ward.of_dir(dir)?)));
+        let own = ward.and_then(|ward| Some((ward, ward.of_dir(dir)?)));
         match own {
-            Some((engine, summary)) => {
-                self.treat("damaged_instance", message, || {
-                    describe(engine, summary, dir)
-                });
+            Some((ward, summary)) => {
+                self.treat("damaged_instance", message, || describe(ward, summary, dir));
             }
             None if ward.is_none() => self.problem("damaged_instance", message, None, false),
             None => {
@@ -444,7 +463,8 @@ impl Doctor {
                     .is_some_and(|name| name == summary.name.as_str())
                 && plan::checked_name(&summary.name).is_ok();
             let is_there = Instance::at(dir.to_owned(), &summary.name).exists();
-            if !is_here || is_there {
+            // It may have been unfinished, and removed just now.
+            if !is_here || is_there || is_gone(ward.engine, summary) {
                 continue;
             }
             let message = format!(
@@ -453,9 +473,7 @@ impl Doctor {
                 dir.display()
             );
             self.report.orphaned_containers.push(summary.name.clone());
-            self.treat("missing_instance", message, || {
-                describe(ward.engine, summary, dir)
-            });
+            self.treat("missing_instance", message, || describe(ward, summary, dir));
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::host::ProcessIdentity;
 use crate::project::config::Config;
 use crate::project::description::Description;
+use crate::project::identity;
 use crate::project::instance::Instance;
 use crate::project::keeper::{Keeper, Lost};
 use crate::project::place::Place;
@@ -52,6 +53,7 @@ impl Engine {
     /// # Errors
     ///
     /// As [`CreateOptions::check`]; [`Error::ImageNotFound`], [`Error::NameInUse`],
+    /// [`Error::AnotherEngine`] if the instance of that name is of a sandbox there;
     /// [`Error::PortInUse`], [`Error::CommandNotFound`] if the image lacks the first process
     /// and it should run without an init (which is found, and ends when it cannot go on);
     /// [`Error::InvalidArgument`] for a user that the image or a capability that the engine lacks;
@@ -105,10 +107,11 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidArgument`] for what can be no name; [`Error::ContainerNotFound`];
+    /// [`Error::InvalidArgument`] for what can be no name; [`Error::ContainerNotFound`], or
+    /// [`Error::AnotherEngine`] if there is an instance of that name and it is of a sandbox there;
     /// [`Error::NotManaged`] for a container of somebody else's.
     pub fn open(&self, name: &str) -> Result<Container> {
-        let container = self.find(name)?;
+        let container = self.find(name).map_err(|error| self.explain(error))?;
         match (Instance::owned_by(&container), container.data_path()) {
             (Some(instance), _) => drop(keep(&container, instance)),
             (None, Some(path)) => container.record_with(Arc::new(Lost::new(path))),
@@ -147,7 +150,22 @@ impl Engine {
     ///
     /// As [`Engine::open`] and [`Container::stop`].
     pub fn stop(&self, name: &str) -> Result<()> {
-        self.find(name)?.stop()
+        self.open(name)?.stop()
+    }
+
+    /// Tells where a sandbox is that this engine does not have, if its instance says that.
+    fn explain(&self, error: Error) -> Error {
+        let Error::ContainerNotFound { container: name } = &error else {
+            return error;
+        };
+        let known = Instance::found(self.environment(), name).and_then(|it| it.description());
+        match known {
+            Ok(Some(known)) if known.kept && matches!(is_of(&known, self), Ok(false)) => {
+                another_engine(known)
+            }
+            // What cannot be read or asked for makes the first error no less true.
+            _ => error,
+        }
     }
 
     /// Removes a sandbox, whatever its state, with its instance.
@@ -197,11 +215,10 @@ impl<'a> Draft<'a> {
             ..Description::default()
         };
         if let Some(known) = instance.description()? {
-            refuse_another_engine(engine, &known)?;
+            refuse_another_engine(engine, known)?;
         }
         let is_ours = description.create(instance.dir())?;
-        private::create_dir(&instance.logs_dir())?;
-        private::create_dir(&instance.dir().join("data"))?;
+        prepare(instance)?;
         Ok(Draft {
             instance,
             description,
@@ -212,15 +229,20 @@ impl<'a> Draft<'a> {
     /// The container is there, so the name is ours, and with it the directory.
     fn complete(self, container: Container) -> Result<Container> {
         let created_at = container.created_at().unwrap_or_default().to_owned();
+        let engine = identity::of_maker(container.engine(), container.container_id());
         let description = Description {
+            engine,
             id: container.container_id().to_owned(),
             created_at,
             maker: None,
             ..self.description
         };
-        let written = private::create_dir(&self.instance.logs_dir())
-            .and_then(|()| description.write(self.instance.dir()));
-        if let Err(error) = written {
+        let write = || {
+            prepare(self.instance)?;
+            description.write(self.instance.dir())
+        };
+        // A sweep may just have taken what an earlier sandbox of this name had left.
+        if let Err(error) = write().or_else(|_| write()) {
             container.shutdown(true)?;
             return Err(error);
         }
@@ -247,25 +269,42 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// Makes the directories of an instance.
+fn prepare(instance: &Instance) -> Result<()> {
+    private::create_dir(&instance.logs_dir())?;
+    private::create_dir(&instance.dir().join("data"))
+}
+
 /// A directory can be the instance of one container only, and engines do not know of each other.
-fn refuse_another_engine(engine: &Engine, known: &Description) -> Result<()> {
-    let socket = known.socket.as_path();
-    if socket == engine.socket_path() || !known.kept || known.id.is_empty() || !socket.exists() {
+fn refuse_another_engine(engine: &Engine, known: Description) -> Result<()> {
+    if !known.kept || known.id.is_empty() || is_of(&known, engine)? {
         return Ok(());
     }
-    let other = Engine::at(socket)
-        .and_then(|other| containers::inspect(other.client(), &known.id).map(drop));
-    match other {
-        Ok(()) => Err(Error::invalid(
-            "name",
-            &known.name,
-            format!(
-                "a sandbox of the engine at '{}' has this name here; choose another one, or shut \
-                 that down",
-                socket.display()
-            ),
-        )),
-        Err(_) => Ok(()),
+    let socket = known.socket.as_path();
+    let is_there = || {
+        let other = Engine::at(socket)?;
+        containers::inspect(other.client(), &known.id).map(drop)
+    };
+    // One whose socket has gone over to this engine cannot be asked.
+    match identity::is_same_socket(socket, engine.socket_path()) || is_there().is_ok() {
+        true => Err(another_engine(known)),
+        false => Ok(()),
+    }
+}
+
+/// Whether an instance is of this engine, which is asked only if the instance can tell.
+fn is_of(known: &Description, engine: &Engine) -> Result<bool> {
+    let own = match known.engine {
+        Some(_) => identity::of(engine)?,
+        None => None,
+    };
+    Ok(identity::is_of(known, engine, own.as_deref()))
+}
+
+fn another_engine(known: Description) -> Error {
+    Error::AnotherEngine {
+        name: known.name,
+        socket: known.socket,
     }
 }
 

@@ -7,6 +7,7 @@
 //! log            one command's output, with times
 //! history        a line for each command
 //! description    what an instance is the instance of
+//! identity       what tells its engine from others
 //! recording      one command while it runs
 //! place          where instances lie
 //! instance       the directory of a sandbox: description, history, logs
@@ -31,6 +32,8 @@ pub mod log;
 pub mod history;
 
 pub mod description;
+
+mod identity;
 
 pub mod recording;
 

@@ -16,6 +16,8 @@ use crate::project::private;
 /// The containers that have not been looked after yet.
 pub(super) struct Ward<'a> {
     pub(super) engine: &'a Engine,
+    /// What tells it from other engines.
+    pub(super) identity: Option<String>,
     pub(super) all: Vec<ContainerSummary>,
 }
 
@@ -96,9 +98,11 @@ pub(super) fn destroy(engine: &Engine, summary: &ContainerSummary) -> Result<()>
 }
 
 /// Writes the description of a kept container into its directory.
-pub(super) fn describe(engine: &Engine, summary: &ContainerSummary, dir: &Path) -> Result<()> {
-    let container: Container = engine.find(&summary.id)?;
+pub(super) fn describe(ward: &Ward<'_>, summary: &ContainerSummary, dir: &Path) -> Result<()> {
+    let container: Container = ward.engine.find(&summary.id)?;
     private::create_dir(&dir.join("logs"))?;
     private::create_dir(&dir.join("data"))?;
-    Description::of(&container, true).write(dir)
+    let mut description = Description::of(&container, true);
+    description.engine.clone_from(&ward.identity);
+    description.write(dir)
 }
