@@ -7,7 +7,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
@@ -161,12 +161,18 @@ impl ProcessIdentity {
         if boot_id().as_ref() != Some(&self.boot_id) || elsewhere {
             return Life::Unknown;
         }
-        match start_ticks(self.pid) {
-            Some(ticks) if ticks == self.start_ticks => Life::Alive,
-            Some(_) => Life::Dead,
+        self.life_by(read_start_ticks(self.pid))
+    }
+
+    fn life_by(&self, found: io::Result<Option<u64>>) -> Life {
+        match found {
+            Ok(Some(ticks)) if ticks == self.start_ticks => Life::Alive,
+            Ok(Some(_)) => Life::Dead,
+            // A process that has just so many files open as it may cannot see that another lives.
+            Err(error) if !is_gone(&error) => Life::Unknown,
             // Whoever cannot see the first process cannot see others, either.
-            None if start_ticks(1).is_none() => Life::Unknown,
-            None => Life::Dead,
+            _ if start_ticks(1).is_none() => Life::Unknown,
+            _ => Life::Dead,
         }
     }
 
@@ -201,7 +207,20 @@ fn boot_id() -> Option<String> {
 /// Field 22 of `/proc/PID/stat`, proc(5); `None` for a zombie, as field 3 tells. The name in
 /// field 2 may contain anything.
 pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    read_start_ticks(pid).ok()?
+}
+
+fn read_start_ticks(pid: u32) -> io::Result<Option<u64>> {
+    fs::read(format!("/proc/{pid}/stat")).map(|stat| parse_start_ticks(&stat))
+}
+
+/// Whether there is no such process, or it ended just when it was looked at.
+fn is_gone(error: &io::Error) -> bool {
+    const ESRCH: i32 = 3;
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH)
+}
+
+fn parse_start_ticks(stat: &[u8]) -> Option<u64> {
     let after_name = stat.rsplit(|&byte| byte == b')').next()?;
     let mut fields = after_name.split(|byte| byte.is_ascii_whitespace()).skip(1);
     let state = fields.next()?;
@@ -265,6 +284,18 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_cannot_be_looked_at_is_not_taken_for_dead() {
+        const EMFILE: i32 = 24;
+        let own = ProcessIdentity::own().unwrap();
+        let failed = |code| own.life_by(Err(io::Error::from_raw_os_error(code)));
+        assert_eq!(failed(EMFILE), Life::Unknown);
+        assert_eq!(failed(2), Life::Dead); // ENOENT
+        assert_eq!(failed(3), Life::Dead); // ESRCH
+        assert_eq!(own.life_by(Ok(None)), Life::Dead, "a zombie");
+        assert_eq!(own.life(), Life::Alive);
+    }
 
     #[test]
     fn a_process_knows_itself_and_stays_the_same() {
