@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -768,5 +768,151 @@ fn what_has_changed() {
     ] {
         let want = (want.0, want.1.to_owned());
         assert!(changes.contains(&want), "{want:?} in {changes:?}");
+    }
+}
+
+/// A stopped sandbox with a directory at `/srv/data`, a link to it at `/l`, and a file at `/etc/f`.
+fn stopped_with_mounts(live: &Live, mounted: &Scratch) -> Container {
+    let (dir, file) = (mounted.path().join("dir"), mounted.path().join("file"));
+    fs::create_dir_all(dir.join("sub")).unwrap();
+    fs::write(dir.join("sub/a"), "mounted").unwrap();
+    fs::hard_link(dir.join("sub/a"), dir.join("b")).unwrap();
+    fs::write(&file, "file").unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o750)).unwrap();
+    for path in ["sub/a", "sub", ""] {
+        let second = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        let opened = fs::File::open(dir.join(path)).unwrap();
+        opened.set_modified(second).unwrap();
+    }
+    let options = live
+        .options()
+        .volume(Volume::new(&dir, "/srv/data"))
+        .volume(Volume::new(&file, "/etc/f"));
+    let sandbox = live.create(&options);
+    assert!(sandbox.run("ln -s /srv/data /l; ln -s l /k").unwrap().ok());
+    sandbox.stop().unwrap();
+    sandbox
+}
+
+/// What a copy came to, or why Podman could not.
+fn said<T>(outcome: Result<T, Error>) -> String {
+    outcome.map_or_else(|error| error.to_string(), |_| "done".to_owned())
+}
+
+#[test]
+fn what_is_mounted_in_a_stopped_sandbox_comes_out() {
+    let Some(live) = Live::begin() else { return };
+    let (mounted, scratch) = (Scratch::new(), Scratch::new());
+    let sandbox = stopped_with_mounts(&live, &mounted);
+    let dir = mounted.path().join("dir");
+    for (number, path) in ["/srv/data", "/srv/data/", "/l/.", "/k/"]
+        .iter()
+        .enumerate()
+    {
+        let out = scratch.path().join(number.to_string());
+        sandbox.pull(path, &out).unwrap();
+        if *path == "/srv/data" {
+            tree::assert_same(&out, &dir);
+        }
+        let same_file = |name: &str| fs::metadata(out.join(name)).unwrap().ino();
+        assert_eq!(same_file("sub/a"), same_file("b"), "{path}");
+        assert_eq!(fs::read(out.join("b")).unwrap(), b"mounted", "{path}");
+    }
+    for path in ["/srv/data/b", "/l/sub/a", "/k/b"] {
+        assert_eq!(sandbox.read_file(path).unwrap(), b"mounted", "{path}");
+    }
+    assert_eq!(sandbox.list_files("/srv").unwrap(), ["data"]);
+    assert_eq!(sandbox.list_files("/k").unwrap(), ["b", "sub"]);
+    // What cannot come out is not left out without a word.
+    let out = scratch.path().join("out");
+    let (above, file) = (sandbox.pull("/srv", &out), sandbox.pull("/etc/f", &out));
+    match live.is_podman() {
+        true => {
+            let above = said(above);
+            assert!(above.ends_with("'/srv/data' the engine passes by; resume it first"));
+            assert!(said(file).contains("invalid path '/etc/f': a file is mounted there"));
+            assert!(said(sandbox.read_file("/etc/hosts")).contains("when the sandbox starts"));
+            assert!(!out.exists());
+        }
+        false => {
+            tree::assert_same(&out.join("data"), &dir);
+            assert_eq!((said(above), said(file)), ("done".into(), "done".into()));
+        }
+    }
+}
+
+#[test]
+fn what_goes_where_something_is_mounted_in_a_stopped_sandbox_is_not_lost() {
+    let Some(live) = Live::begin() else { return };
+    let (mounted, scratch) = (Scratch::new(), Scratch::new());
+    let sandbox = stopped_with_mounts(&live, &mounted);
+    let dir = mounted.path().join("dir");
+    let source = scratch.path().join("srv");
+    fs::create_dir_all(source.join("data/new")).unwrap();
+    fs::write(source.join("data/new/c"), "c").unwrap();
+    fs::write(source.join("beside"), "beside").unwrap();
+
+    sandbox.push(&source.join("data"), "/srv").unwrap();
+    assert_eq!(fs::read(dir.join("new/c")).unwrap(), b"c");
+    sandbox.push(&source.join("beside"), "/k/").unwrap();
+    sandbox.write_file("/l/made/d", "d").unwrap();
+    assert_eq!(fs::read(dir.join("made/d")).unwrap(), b"d");
+    assert_eq!(fs::read(dir.join("beside")).unwrap(), b"beside");
+    fs::write(source.join("data/late"), "late").unwrap();
+    let said = said(sandbox.push(&source, "/"));
+    match live.is_podman() {
+        true => assert!(said.ends_with("'/srv/data' the engine passes by; resume it first")),
+        false => assert_eq!(fs::read(dir.join("late")).unwrap(), b"late"),
+    }
+    // What has nothing for it, goes beside it.
+    fs::remove_dir_all(source.join("data")).unwrap();
+    sandbox.push(&source, "/").unwrap();
+    assert_eq!(sandbox.read_file("/srv/beside").unwrap(), b"beside");
+}
+
+#[test]
+fn names_that_look_like_patterns_are_names() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let file = scratch.path().join("file");
+    fs::write(&file, "pushed").unwrap();
+    let setup = r#"mkdir "/d*r" "/dXr"; cd "/d*r"; for i in * ? a\* 'a[b]' 'b\' '?' '[!c]' '**'; do
+        echo -n "$i" >"$i"; echo wrong >"../dXr/$i"; done; echo wrong >ab; echo wrong >aa; 
+        ln -s 'a[b]' 'l*'; ln -s '/d*r' /plain"#;
+    for (name, stop) in [("running", false), ("stopped", true)] {
+        let sandbox = live.sandbox();
+        assert!(sandbox.run(setup).unwrap().ok());
+        if stop {
+            sandbox.stop().unwrap();
+        }
+        for it in ["a*", "a[b]", "b\\", "?", "[!c]", "**"] {
+            let path = format!("/d*r/{it}");
+            assert_eq!(sandbox.read_file(&path).unwrap(), it.as_bytes(), "{name}");
+            let out = scratch.path().join("out");
+            sandbox.pull(&path, &out).unwrap();
+            assert_eq!(fs::read(&out).unwrap(), it.as_bytes(), "{name}");
+            sandbox.push(&file, &path).unwrap();
+            let path = format!("/plain/{it}");
+            assert_eq!(sandbox.read_file(&path).unwrap(), b"pushed", "{name}: {it}");
+        }
+        let out = scratch.path().join(name);
+        sandbox.pull("/d*r", &out).unwrap();
+        assert_eq!(fs::read(out.join("ab")).unwrap(), b"wrong\n", "{name}");
+        assert_eq!(fs::read_link(out.join("l*")).unwrap(), Path::new("a[b]"));
+        sandbox.write_file("/d*r/new?/x[", "made").unwrap();
+        assert_eq!(sandbox.list_files("/d*r/new?").unwrap(), ["x["], "{name}");
+        sandbox
+            .pull("/d*r/l*", &scratch.path().join("link"))
+            .unwrap();
+        let followed = said(sandbox.read_file("/d*r/l*"));
+        match stop && live.is_podman() {
+            true => assert!(
+                followed.contains("where a link of such a name leads"),
+                "{followed}"
+            ),
+            false => assert_eq!(followed, "done"),
+        }
+        let missing = sandbox.read_file("/d*r/a?").unwrap_err();
+        assert_eq!(missing.to_string(), "no such path: '/d*r/a?'", "{name}");
     }
 }

@@ -303,6 +303,7 @@ impl Container {
             let mapping = Mapping {
                 is_named,
                 top: top.as_deref(),
+                is_engines: matches!(outlet, Outlet::Endpoint(_)),
             };
             let mut meter = Meter::new(None, on_progress);
             let unpacked = unpack::unpack(&mut outlet, &dir, mapping, &mut meter, &mut made);
@@ -348,6 +349,7 @@ impl Container {
         let mapping = Mapping {
             is_named,
             top: source_name(&parsed),
+            is_engines: matches!(outlet, Outlet::Endpoint(_)),
         };
         let mut meter = Meter::new(None, on_progress);
         let written = unpack::rewrite(&mut outlet, out, mapping, &mut meter);

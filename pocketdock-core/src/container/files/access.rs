@@ -10,6 +10,9 @@
 //! Docker in every sandbox of another user: without new privileges, a process of such a sandbox
 //! that becomes root gets none. What that user may not touch then goes through the endpoint, if
 //! there is no memory mount that the endpoint would pass by.
+//!
+//! What Podman has mounted in a sandbox that does not run, its endpoint sees when asked for it, but
+//! not in an archive of the directories above: those have an empty directory there.
 
 use crate::container::handle::Container;
 use crate::container::plan::way_to;
@@ -20,6 +23,9 @@ use crate::wire::value::{Object, Value};
 
 /// What root needs to write and to give away everybody's files.
 const CAPABILITIES: [&str; 3] = ["CHOWN", "DAC_OVERRIDE", "FOWNER"];
+
+/// What Podman makes anew and mounts whenever a sandbox starts.
+const MADE_AT_START: [&str; 3] = ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 
 /// A sandbox as far as files in it are concerned.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub(crate) struct Access {
     root_is_able: bool,
     /// The directories in memory.
     memory_mounts: Vec<String>,
+    /// The other mount points.
+    volumes: Vec<String>,
 }
 
 impl Access {
@@ -46,13 +54,15 @@ impl Access {
         let found = containers::inspect(container.client(), container.container_id())?;
         let owner = found.str_at(&["Config", "User"]).unwrap_or_default();
         let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
+        let (memory_mounts, volumes) = mounts(&found);
         Ok(Access {
             runs: found.str_at(&["State", "Status"]) == Some("running"),
             kind: container.engine().kind(),
             user: user.to_owned(),
             group: group.to_owned(),
             root_is_able: root_is_able(container.engine().kind(), user, &found),
-            memory_mounts: memory_mounts(&found),
+            memory_mounts,
+            volumes,
         })
     }
 
@@ -72,6 +82,22 @@ impl Access {
         self.kind != EngineKind::Podman && mounts.any(|mount| is_at_or_below(&dir, mount))
     }
 
+    /// The mount points that the archive endpoint passes by: on Docker those of memory, on Podman,
+    /// if the sandbox does not run, those below what it is asked for.
+    pub(crate) fn passed_by(&self) -> &[String] {
+        match self.kind {
+            EngineKind::Podman if self.runs => &[],
+            EngineKind::Podman => &self.volumes,
+            _ => &self.memory_mounts,
+        }
+    }
+
+    /// Whether Podman's endpoint reads and writes at a path, links resolved, what no code in the
+    /// sandbox sees there.
+    pub(crate) fn is_made_at_start(&self, path: &str) -> bool {
+        self.kind == EngineKind::Podman && !self.runs && MADE_AT_START.contains(&path)
+    }
+
     /// As whom scripts run: `None` is the sandbox's own user.
     pub(crate) fn script_user(&self) -> Option<&'static str> {
         self.root_is_able.then_some("0")
@@ -84,25 +110,28 @@ pub(crate) fn is_kernels(path: &str) -> bool {
     mounts.any(|mount| is_at_or_below(path, mount))
 }
 
+/// Whether a path is a directory's own, or one of something in it.
 fn is_at_or_below(path: &str, dir: &str) -> bool {
     let rest = path.strip_prefix(dir);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Where memory is mounted.
-fn memory_mounts(found: &Value) -> Vec<String> {
-    let mut mounts = Vec::new();
+/// Where memory is mounted, and where anything else.
+fn mounts(found: &Value) -> (Vec<String>, Vec<String>) {
+    let (mut memory, mut volumes) = (Vec::new(), Vec::new());
     let asked = found.at(&["HostConfig", "Tmpfs"]);
     let asked = asked.and_then(Value::as_object).into_iter();
     for (dir, _) in asked.flat_map(Object::iter) {
-        mounts.push(way_to(dir));
+        memory.push(way_to(dir));
     }
     for mount in found.array_at(&["Mounts"]).unwrap_or_default() {
-        if mount.str_at(&["Type"]) == Some("tmpfs") {
-            mounts.push(way_to(mount.str_at(&["Destination"]).unwrap_or_default()));
+        let place = way_to(mount.str_at(&["Destination"]).unwrap_or_default());
+        match mount.str_at(&["Type"]) {
+            Some("tmpfs") => memory.push(place),
+            _ => volumes.push(place),
         }
     }
-    mounts
+    (memory, volumes)
 }
 
 fn root_is_able(kind: EngineKind, user: &str, found: &Value) -> bool {
@@ -168,6 +197,7 @@ mod tests {
             group: String::new(),
             root_is_able: false,
             memory_mounts: memory_mounts.iter().map(|&it| it.to_owned()).collect(),
+            volumes: Vec::new(),
         };
         let docker = access(EngineKind::Docker, &[]);
         assert!(docker.endpoint_sees("/opt") && docker.endpoint_sees("/devices"));

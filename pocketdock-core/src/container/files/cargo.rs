@@ -43,6 +43,16 @@ impl Cargo<'_> {
         matches!(self, Cargo::Unpack(_)) || dest.ending != Ending::Name
     }
 
+    /// Whether something of it may go below a path, which begins with a slash behind the directory
+    /// that its content goes to.
+    pub(crate) fn may_reach(&self, below: &str) -> bool {
+        match self {
+            Cargo::Copy(source) => source.has(below.trim_start_matches('/')),
+            Cargo::Write(_) | Cargo::Spent(_) => false,
+            Cargo::Unpack(_) => true,
+        }
+    }
+
     /// Writes it as an archive.
     pub(crate) fn pack(
         &mut self,

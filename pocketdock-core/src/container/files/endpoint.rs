@@ -2,7 +2,8 @@
 //!
 //! It cannot unpack beside a place and move there, so what is cut off leaves what had come. On
 //! Docker it does not see memory mounts, which are empty in a sandbox that is stopped; it refuses
-//! a root that is read-only. Podman reads `*` and `[` in a path as patterns.
+//! a root that is read-only. Podman takes a path that it reads from for a pattern, gives paths that
+//! begin with a slash to what is in a volume, and leaves volumes out of what they are mounted in.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use crate::container::files::pack::{Failure, Owner};
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::report::CopyReport;
 use crate::container::handle::Container;
+use crate::container::plan::way_to;
 use crate::engine::EngineKind;
 use crate::engine::archive;
 use crate::engine::client::Streaming;
@@ -82,6 +84,9 @@ pub(crate) fn put(
     if access.endpoint_loses(&place.dir) {
         let reason = "that is memory, which is there while the sandbox runs; resume it first";
         return Err(Error::invalid("destination", dest.as_str(), reason));
+    }
+    if place.is_merged {
+        refuse_passing_by(access, &place.dir, &|below| cargo.may_reach(below))?;
     }
     let owner = find_owner(container, access)?;
     let doing = format!("write '{}' in the sandbox", dest.as_str());
@@ -233,10 +238,14 @@ fn into_directory(
         Some(found) if !found.is_dir && cargo.is_dir() => {
             Err(Error::NotADirectory { path: path.into() })
         }
-        found => {
-            place.is_merged = found.is_some_and(|found| found.is_dir);
-            Ok(place)
-        }
+        // By its own path, for a volume may be mounted there.
+        Some(found) if found.is_dir => Ok(Place {
+            dir: found.path,
+            name: b".".to_vec(),
+            is_merged: true,
+            ..place
+        }),
+        _ => Ok(place),
     }
 }
 
@@ -286,9 +295,13 @@ fn look(container: &Container, access: &Access, path: &str) -> Result<Option<Fou
         };
         if !stat.is_link {
             return Ok(Some(Found {
-                path,
+                path: stat.path,
                 is_dir: stat.is_dir,
             }));
+        }
+        if stat.target.is_empty() {
+            let reason = "Podman does not tell where a link of such a name leads; resume it first";
+            return Err(Error::invalid("path", stat.path, reason));
         }
         path = stat.target;
     }
@@ -319,34 +332,99 @@ pub(crate) fn is_file(container: &Container, access: &Access, path: &str) -> Res
 }
 
 struct Stat {
+    /// The path, its last name at most a link.
+    path: String,
     is_file: bool,
     is_dir: bool,
     is_link: bool,
-    /// An absolute path; the engine makes it one.
+    /// An absolute path; the engine makes it one. Empty if it does not tell.
     target: String,
 }
 
 fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
-    refuse_patterns(access, path)?;
-    let stat = archive::stat(container.client(), container.container_id(), path)?;
+    let path = resolved(container, access, path)?;
+    if access.is_made_at_start(&path) {
+        let reason = "Podman makes it anew when the sandbox starts; resume it first";
+        return Err(Error::invalid("path", path, reason));
+    }
+    let asked = pattern(access, &path)?;
+    let stat = archive::stat(container.client(), container.container_id(), &asked);
+    let stat = stat.map_err(|error| match error {
+        Error::Engine { .. } if access.passed_by().contains(&way_to(&path)) => {
+            let reason = "a file is mounted there, which Podman takes for a directory while the \
+                          sandbox does not run; resume it first";
+            Error::invalid("path", &path, reason)
+        }
+        error => error,
+    })?;
     let mode = stat.u64_at(&["mode"]).unwrap_or_default();
+    let is_link = mode & MODE_SYMLINK != 0;
+    let target = stat.str_at(&["linkTarget"]).filter(|_| is_link);
     Ok(Stat {
         is_file: mode & MODE_TYPE == 0,
         is_dir: mode & MODE_DIR != 0,
-        is_link: mode & MODE_SYMLINK != 0,
-        target: stat.str_at(&["linkTarget"]).unwrap_or_default().to_owned(),
+        is_link,
+        // Of a link that it is asked for by a pattern, Podman gives that.
+        target: target
+            .filter(|&it| it != asked)
+            .unwrap_or_default()
+            .to_owned(),
+        path,
     })
 }
 
-/// Whether the engine takes a path for what it is. Podman would take some for many, or for none.
-fn can_name(access: &Access, path: &str) -> bool {
-    access.kind != EngineKind::Podman || !path.contains(['*', '?', '[', '\\'])
+/// A path without links above its last name. Podman looks at the path alone to find out whether it
+/// leads into a volume of a sandbox that does not run.
+fn resolved(container: &Container, access: &Access, path: &str) -> Result<String> {
+    if access.kind != EngineKind::Podman || access.passed_by().is_empty() {
+        return Ok(path.to_owned());
+    }
+    match path.rsplit_once('/') {
+        None | Some(("", _)) => Ok(path.to_owned()),
+        Some((above, name)) => match look(container, access, above)? {
+            Some(found) => Ok(format!("{}/{name}", found.path.trim_end_matches('/'))),
+            None => Err(Error::PathNotFound { path: path.into() }),
+        },
+    }
 }
 
-fn refuse_patterns(access: &Access, path: &str) -> Result<()> {
-    if !can_name(access, path) {
-        let expected = "Podman cannot name such a path in a sandbox that does not run; resume it";
-        return Err(Error::invalid("path", path, expected));
+/// A path as the engine is asked for it: of Podman, by a pattern that nothing else matches. A `*`
+/// it refuses, even behind a backslash; a letter that is none of all others is one as well.
+fn pattern(access: &Access, path: &str) -> Result<String> {
+    let is_special = |part| matches!(part, '*' | '?' | '[' | '\\');
+    if access.kind != EngineKind::Podman || !path.contains(is_special) {
+        return Ok(path.to_owned());
+    }
+    if access
+        .passed_by()
+        .iter()
+        .any(|mount| mount.contains(is_special))
+    {
+        let reason = "Podman cannot name it beside what is mounted; resume the sandbox first";
+        return Err(Error::invalid("path", path, reason));
+    }
+    let mut pattern = String::new();
+    for part in path.chars() {
+        match part {
+            '*' => pattern.push_str("[^\u{1}-)+-\u{10ffff}]"),
+            '?' | '[' | '\\' => pattern.extend(['\\', part]),
+            _ => pattern.push(part),
+        }
+    }
+    Ok(pattern)
+}
+
+/// Refuses what would miss, or be lost behind, something that is mounted at or below a path
+/// without links.
+fn refuse_passing_by(access: &Access, path: &str, is_met: &dyn Fn(&str) -> bool) -> Result<()> {
+    let path = way_to(path);
+    for mount in access.passed_by() {
+        let below = mount.strip_prefix(path.as_str()).unwrap_or_default();
+        if below.starts_with('/') && is_met(below) {
+            let reason =
+                format!("what is mounted at '{mount}' the engine passes by; resume it first");
+            return Err(Error::invalid("path", path, reason));
+        }
     }
     Ok(())
 }
@@ -361,19 +439,48 @@ pub(crate) fn tree(
     access: &Access,
     path: &SandboxPath,
 ) -> Result<(Body, bool)> {
+    let (found, is_named) = find_source(container, access, path)?;
+    // In a sandbox that does not run, there is nothing in memory.
+    if access.runs || access.kind == EngineKind::Podman {
+        refuse_passing_by(access, &found.path, &|_| true)?;
+    }
+    open_tree(container, access, &found, is_named)
+}
+
+/// What is copied from a path, and whether it has a name.
+fn find_source(container: &Container, access: &Access, path: &SandboxPath) -> Result<(Stat, bool)> {
     let text = path.as_str();
     let found = stat(container, access, text)?;
-    match path.ending {
-        Ending::Name if found.is_link && access.kind == EngineKind::Podman => {
-            return link(container, path).map(|archive| (Body::Link(archive), true));
+    if path.ending == Ending::Name {
+        return Ok((found, true));
+    }
+    match look(container, access, text)? {
+        Some(to) if to.is_dir => Ok((
+            Stat {
+                path: to.path,
+                is_dir: true,
+                ..found
+            },
+            false,
+        )),
+        _ => Err(Error::NotADirectory { path: text.into() }),
+    }
+}
+
+fn open_tree(
+    container: &Container,
+    access: &Access,
+    found: &Stat,
+    is_named: bool,
+) -> Result<(Body, bool)> {
+    let body = match is_named {
+        true if found.is_link && access.kind == EngineKind::Podman => {
+            Body::Link(link(container, access, &found.path)?)
         }
-        Ending::Name => return get(container, text).map(|body| (body, true)),
-        Ending::Slash | Ending::Nameless => {}
-    }
-    if !look(container, access, text)?.is_some_and(|found| found.is_dir) {
-        return Err(Error::NotADirectory { path: text.into() });
-    }
-    get(container, &format!("{text}/.")).map(|body| (body, false))
+        true => get(container, access, &found.path)?,
+        false => get(container, access, &format!("{}/.", found.path))?,
+    };
+    Ok((body, is_named))
 }
 
 /// The content of a file of at most `len_max` bytes, links followed.
@@ -394,7 +501,7 @@ pub(crate) fn read(
         return Err(Error::IsADirectory { path: text.into() });
     }
     let broken = |error| Error::io(format!("read '{text}' in the sandbox"), error);
-    let mut body = get(container, &found.path)?;
+    let mut body = get(container, access, &found.path)?;
     let mut reader = reader(&mut body);
     let entry = reader.next_entry().map_err(|error| broken(error.into()))?;
     let mut entry = entry.ok_or_else(|| broken(io::ErrorKind::UnexpectedEof.into()))?;
@@ -418,7 +525,8 @@ pub(crate) fn names(
     access: &Access,
     path: &SandboxPath,
 ) -> Result<Vec<OsString>> {
-    let (mut body, _) = tree(container, access, &path.content())?;
+    let (found, is_named) = find_source(container, access, &path.content())?;
+    let (mut body, _) = open_tree(container, access, &found, is_named)?;
     names_in(&mut body, NAMES_LEN_MAX).map_err(|error| {
         let doing = format!("list '{}' in the sandbox", path.as_str());
         Error::io(doing, error)
@@ -441,8 +549,9 @@ fn names_in(archive: &mut dyn Read, mut len_max: u64) -> io::Result<Vec<OsString
     Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
 }
 
-fn get(container: &Container, path: &str) -> Result<Body> {
-    let streaming = archive::get(container.client(), container.container_id(), path)?;
+fn get(container: &Container, access: &Access, path: &str) -> Result<Body> {
+    let asked = pattern(access, path)?;
+    let streaming = archive::get(container.client(), container.container_id(), &asked)?;
     let buffered = BufReader::with_capacity(BUFFER_LEN, Archive(streaming));
     Ok(Body::Streaming(Box::new(buffered)))
 }
@@ -483,12 +592,11 @@ impl Read for Body {
 }
 
 /// An archive of a link itself. Podman gives what it leads to, but lists it with its directory.
-fn link(container: &Container, path: &SandboxPath) -> Result<io::Cursor<Vec<u8>>> {
-    let (dir, name) = path.split();
-    let mut body = get(container, &format!("{dir}/."))?;
+fn link(container: &Container, access: &Access, path: &str) -> Result<io::Cursor<Vec<u8>>> {
+    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut body = get(container, access, &format!("{dir}/."))?;
     let mut reader = reader(&mut body);
-    let broken =
-        |error: read::Error| Error::io(format!("read '{}'", path.as_str()), io::Error::from(error));
+    let broken = |error: read::Error| Error::io(format!("read '{path}'"), io::Error::from(error));
     while let Some(entry) = reader.next_entry().map_err(broken)? {
         let header = entry.header();
         let is_it = header.path.strip_prefix(b"./").unwrap_or(&header.path) == name.as_bytes();
@@ -497,15 +605,12 @@ fn link(container: &Container, path: &SandboxPath) -> Result<io::Cursor<Vec<u8>>
             let archive = writer
                 .append(header, &mut io::empty())
                 .and_then(|()| writer.finish());
-            let archive = archive.map_err(|error| {
-                Error::io(format!("read '{}'", path.as_str()), io::Error::other(error))
-            })?;
+            let archive = archive
+                .map_err(|error| Error::io(format!("read '{path}'"), io::Error::other(error)))?;
             return Ok(io::Cursor::new(archive));
         }
     }
-    Err(Error::PathNotFound {
-        path: path.as_str().into(),
-    })
+    Err(Error::PathNotFound { path: path.into() })
 }
 
 /// The numbers of the sandbox's user, as the engine finds them.

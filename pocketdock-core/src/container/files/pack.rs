@@ -133,6 +133,12 @@ impl Source {
         Ok(())
     }
 
+    /// Whether it is a directory with something at a path in it.
+    pub(crate) fn has(&self, relative: &str) -> bool {
+        let dir = self.dir.as_ref();
+        dir.is_some_and(|dir| fs::symlink_metadata(dir.at(OsStr::new(relative))).is_ok())
+    }
+
     /// Its own name; empty for a directory without one.
     pub(crate) fn name(&self) -> &[u8] {
         match self.ending {

@@ -59,6 +59,8 @@ pub(crate) struct Mapping<'a> {
     pub(crate) is_named: bool,
     /// What that is called at the destination; without, what is in it goes there.
     pub(crate) top: Option<&'a OsStr>,
+    /// Whether a slash may stand for what is copied, as Podman has it of a volume.
+    pub(crate) is_engines: bool,
 }
 
 impl Mapping<'_> {
@@ -72,12 +74,13 @@ impl Mapping<'_> {
             path: OsStr::from_bytes(path).into(),
             reason,
         };
-        if path.starts_with(b"/") {
+        let is_rooted = path.starts_with(b"/");
+        if is_rooted && !self.is_engines {
             return Err(unsafe_path("it is absolute"));
         }
         let parts = path.split(|&byte| byte == b'/');
         let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
-        if self.is_named && parts.next() == Some(b"..") {
+        if self.is_named && !is_rooted && parts.next() == Some(b"..") {
             return Err(unsafe_path("it leads upwards"));
         }
         let mut names: Vec<OsString> = self.top.iter().map(|&top| top.to_owned()).collect();
