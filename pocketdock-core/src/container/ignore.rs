@@ -30,8 +30,9 @@ enum Part {
     Byte(u8),
     /// `?`
     One,
-    /// `[…]`: the ranges, and whether it is any byte outside of them.
-    Set(Vec<(u8, u8)>, bool),
+    /// `[…]`: the ranges of letters, and whether it is any outside of them. A letter is the number
+    /// that its bytes make in UTF-8, which has the order of the letters.
+    Set(Vec<(u32, u32)>, bool),
     /// `*`
     Some,
     /// `**` and `**/`: nothing, or anything that ends in a slash.
@@ -88,9 +89,9 @@ impl Pattern {
         if line.starts_with(b"#") {
             return Ok(None);
         }
-        let line = line.trim_ascii();
+        let line = trimmed(line);
         let (is_exception, text) = match line.strip_prefix(b"!") {
-            Some(rest) => (true, rest.trim_ascii()),
+            Some(rest) => (true, trimmed(rest)),
             None => (false, line),
         };
         if text.is_empty() {
@@ -99,7 +100,8 @@ impl Pattern {
                 false => Ok(None),
             };
         }
-        let parts = parts(&cleaned(text))?;
+        // A space at an end may have been between slashes.
+        let parts = parts(trimmed(&cleaned(text)))?;
         Ok(Some(Self {
             parts,
             is_exception,
@@ -113,7 +115,13 @@ impl Pattern {
     }
 }
 
-/// The path without needless parts: `./a//b/../c/` is `a/c`, and a leading slash means nothing.
+/// Without space at either end, in any alphabet.
+fn trimmed(text: &[u8]) -> &[u8] {
+    std::str::from_utf8(text).map_or_else(|_| text.trim_ascii(), |text| text.trim().as_bytes())
+}
+
+/// The path without needless parts: `./a//b/../c/` is `a/c`. A leading slash is the context's own
+/// directory, above which there is nothing: `/../a` is `a`, but `../a` is nothing in the context.
 fn cleaned(text: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in text.split(|byte| *byte == b'/') {
@@ -122,6 +130,7 @@ fn cleaned(text: &[u8]) -> Vec<u8> {
             b".." if names.last().is_some_and(|last| *last != b"..") => {
                 names.pop();
             }
+            b".." if text.starts_with(b"/") => {}
             _ => names.push(name),
         }
     }
@@ -183,11 +192,11 @@ fn set(text: &mut &[u8]) -> Result<Part, &'static str> {
                 false => Ok(Part::Set(ranges, is_negated)),
             };
         }
-        let from = set_byte(text)?;
+        let from = set_letter(text)?;
         let to = match text.strip_prefix(b"-") {
             Some(rest) => {
                 *text = rest;
-                set_byte(text)?
+                set_letter(text)?
             }
             None => from,
         };
@@ -195,14 +204,25 @@ fn set(text: &mut &[u8]) -> Result<Part, &'static str> {
     }
 }
 
-fn set_byte(text: &mut &[u8]) -> Result<u8, &'static str> {
+fn set_letter(text: &mut &[u8]) -> Result<u32, &'static str> {
     let (byte, rest) = text.split_first().ok_or(UNCLOSED)?;
     *text = rest;
-    match byte {
-        b'\\' => escaped(text),
-        b'-' => Err("a '-' in '[…]' with nothing before it"),
-        byte => Ok(*byte),
+    let first = match byte {
+        b'\\' => escaped(text)?,
+        b'-' => return Err("a '-' in '[…]' with nothing before it"),
+        byte => *byte,
+    };
+    let mut letter = u32::from(first);
+    while let Some((byte, rest)) = text.split_first().filter(|(byte, _)| goes_on(byte)) {
+        letter = letter << 8 | u32::from(*byte);
+        *text = rest;
     }
+    Ok(letter)
+}
+
+/// Whether a letter of UTF-8 does not begin here.
+fn goes_on(byte: &u8) -> bool {
+    byte & 0xc0 == 0x80
 }
 
 /// Whether the parts are the whole path.
@@ -258,14 +278,24 @@ fn after(part: &Part, path: &[u8], places: &[bool]) -> Vec<bool> {
     let can_be_nothing = matches!(part, Part::Some | Part::Anything | Part::Directories);
     let mut begun = places.first().copied().unwrap_or_default();
     let mut ends = vec![can_be_nothing && begun];
+    let (mut letter, mut before_letter) = (0_u32, false);
+    let mut following = path.iter().skip(1);
     for (byte, place) in path.iter().zip(places.iter().skip(1).zip(places)) {
         let (here, before) = (*place.0, *place.1);
+        if !goes_on(byte) {
+            (letter, before_letter) = (0, before);
+        }
+        letter = letter << 8 | u32::from(*byte);
+        let is_last = !following.next().is_some_and(goes_on);
+        let is_whole = before_letter && is_last;
         ends.push(match part {
             Part::Byte(wanted) => before && byte == wanted,
-            Part::One => before && *byte != b'/',
+            Part::One => is_whole && *byte != b'/',
             Part::Set(ranges, is_negated) => {
-                let is_in = ranges.iter().any(|(from, to)| (from..=to).contains(&byte));
-                before && *byte != b'/' && is_in != *is_negated
+                let is_in = ranges
+                    .iter()
+                    .any(|(from, to)| (from..=to).contains(&&letter));
+                is_whole && *byte != b'/' && is_in != *is_negated
             }
             Part::Some => {
                 begun = here || (begun && *byte != b'/');
@@ -312,10 +342,14 @@ mod tests {
     #[test]
     fn one_line() {
         #[rustfmt::skip] // one case per line
-        let cases: [(&str, &[&str], &[&str]); 26] = [
+        let cases: [(&str, &[&str], &[&str]); 34] = [
             ("a",           &["a", "a/b", "a/b/c"],       &["b", "b/a", "ab", "A"]),
             ("a/",          &["a", "a/b"],                &["b/a"]),
             ("/a",          &["a", "a/b"],                &["b/a"]),
+            ("/../a",       &["a", "a/b"],                &["b/a"]),
+            ("/b/../../a",  &["a"],                       &["b", "b/a"]),
+            ("../a",        &[],                          &["a", "b/a"]),
+            ("b/../../a",   &[],                          &["a", "b/a"]),
             ("./a//b/",     &["a/b", "a/b/c"],            &["a", "b"]),
             ("x/../a",      &["a"],                       &["x", "x/a"]),
             ("a/b",         &["a/b", "a/b/c"],            &["a", "a/c", "c/a/b"]),
@@ -323,7 +357,11 @@ mod tests {
             ("*.o",         &["a.o", ".o", "a.o/b"],      &["d/a.o", "a.oo", "a"]),
             ("*/*.o",       &["d/a.o"],                   &["a.o", "d/e/a.o"]),
             ("a*b",         &["ab", "axxb", "aabb"],      &["a/b", "abc"]),
-            ("a?b",         &["axb"],                     &["ab", "a/b", "axxb"]),
+            ("a?b",         &["axb", "aéb", "a€b"],       &["ab", "a/b", "axxb", "aéxb"]),
+            ("?[é-ö]",      &["aé", "éñ"],                &["é", "éa", "aü", "a\u{100}"]),
+            ("[^é]",        &["a", "è"],                  &["é", "aa"]),
+            ("\u{b}a\u{a0}", &["a"],                      &["b"]),
+            ("a /",         &["a", "a/b"],                &["a "]),
             ("**",          &["a", "a/b"],                &[]),
             ("**/a",        &["a", "b/a", "b/c/a", "b/a/c"], &["ba", "b/ba", "ab"]),
             ("**/*.o",      &["a.o", "b/c/a.o"],          &["a.c", "b/a.c"]),
