@@ -1,6 +1,10 @@
 //! `push` and `pull`.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::live::{code, live, text};
 use crate::support::scratch::Scratch;
@@ -75,4 +79,56 @@ fn what_cannot_be_copied_is_exit_1_and_names_it() {
         assert!(said.contains(want), "{words:?}: {said}");
         assert_eq!(code(&output), i32::from(exit_code), "{words:?}: {said}");
     }
+}
+
+/// Root may read anything, unless it gives that up.
+#[test]
+fn a_source_that_cannot_be_read_any_more_is_not_sent_by_another_way() {
+    let Some(live) = live() else { return };
+    let sandbox = live.sandbox_with(&["--user", "sandbox", "--cap-drop", "ALL"]);
+    let scratch = Scratch::new();
+    let tree = scratch.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    let (large, last) = (tree.join("large"), tree.join("late"));
+    let file = fs::File::create(&large).unwrap();
+    file.set_len(1 << 28).unwrap();
+    fs::write(&last, "late").unwrap();
+
+    let program = live.pocketdock(&["push", &sandbox.name, tree.to_str().unwrap(), "/tmp/"]);
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]);
+    command.arg(program.get_program()).args(program.get_args());
+    let set = program.get_envs();
+    command.env_clear();
+    command.envs(set.filter_map(|(key, value)| Some((key, value?))));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = child.id();
+    assert!(
+        live.eventually(Duration::from_secs(20), || is_half_read(pid, &large)),
+        "nothing was sent"
+    );
+    fs::set_permissions(&last, fs::Permissions::from_mode(0)).unwrap();
+    let output = child.wait_with_output().unwrap();
+
+    let want = format!(
+        "pocketdock: cannot read '{}': Permission denied (os error 13)\n",
+        last.display()
+    );
+    assert_eq!((code(&output), text(&output.stderr)), (1, want.as_str()));
+    let left = sandbox.run(&["ls -A /tmp"]);
+    assert_eq!(text(&left.stdout), "");
+}
+
+/// Whether a process has begun to read a file.
+fn is_half_read(pid: u32, file: &Path) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    open.flatten().any(|it| {
+        let info = format!("/proc/{pid}/fdinfo/{}", it.file_name().display());
+        let position = fs::read_to_string(info).unwrap_or_default();
+        fs::read_link(it.path()).is_ok_and(|target| target == file)
+            && !position.starts_with("pos:\t0\n")
+    })
 }

@@ -384,8 +384,7 @@ impl Container {
         let access = Access::of(self)?;
         if access.runs {
             let sent = put::put(self, &access, cargo, dest, meter);
-            let is_spent = matches!(cargo, Cargo::Spent(_));
-            if is_spent || !needs_endpoint(&sent, &access, dest) {
+            if cargo.is_spent() || !needs_endpoint(&sent, &access, dest) {
                 return sent;
             }
         }

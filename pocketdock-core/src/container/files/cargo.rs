@@ -30,6 +30,15 @@ impl Cargo<'_> {
         }
     }
 
+    /// Whether it cannot be sent once more: it is not there any more, or could not be read.
+    pub(crate) fn is_spent(&self) -> bool {
+        match self {
+            Cargo::Copy(source) => source.has_failed(),
+            Cargo::Write(_) | Cargo::Unpack(_) => false,
+            Cargo::Spent(_) => true,
+        }
+    }
+
     /// What it is called where it comes from; empty for what has no name.
     pub(crate) fn name(&self) -> &[u8] {
         match self {

@@ -6,6 +6,7 @@
 //! this can be put into it, and behind with its own mode and time, which what is put into it
 //! changes: not every tar keeps that in mind (busybox does not).
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, FileType, Metadata};
@@ -68,6 +69,8 @@ pub(crate) struct Source {
     dir: Option<HostDir>,
     total_bytes: u64,
     entries: u64,
+    /// Whether it could not be packed.
+    has_failed: Cell<bool>,
 }
 
 impl Source {
@@ -85,6 +88,7 @@ impl Source {
             dir: None,
             total_bytes: 0,
             entries: 0,
+            has_failed: Cell::new(false),
         };
         let opened = match ending {
             _ if path.as_os_str().is_empty() => Err(io::ErrorKind::NotFound.into()),
@@ -147,6 +151,17 @@ impl Source {
         }
     }
 
+    /// Whether it could not be packed, so that there is no use in trying another way.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed.get()
+    }
+
+    fn note<T>(&self, packed: &std::result::Result<T, Failure>) {
+        if matches!(packed, Err(Failure::Source(_))) {
+            self.has_failed.set(true);
+        }
+    }
+
     pub(crate) fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
@@ -167,22 +182,31 @@ impl Source {
         meter: &mut Meter<'_>,
     ) -> std::result::Result<CopyReport, Failure> {
         let mut packer = Packer::new(owner, out, meter);
-        if let Some(dir) = &self.dir {
-            for found in Walk::new(dir) {
-                let found = found?;
-                let is_top = found.relative.as_os_str().is_empty();
-                if with_top || !is_top {
-                    packer.add(&below(name, &found.relative), &found)?;
-                }
-            }
-        } else {
-            packer.add(name, &Found::alone(&self.path)?)?;
-        }
+        let added = self.add_to(&mut packer, name, with_top);
+        self.note(&added);
+        added?;
         packer.finish().map(|(report, _)| report)
     }
-}
 
-impl Source {
+    fn add_to(
+        &self,
+        packer: &mut Packer<'_, '_, '_>,
+        name: &[u8],
+        with_top: bool,
+    ) -> std::result::Result<(), Failure> {
+        let Some(dir) = &self.dir else {
+            return packer.add(name, &Found::alone(&self.path)?);
+        };
+        for found in Walk::new(dir) {
+            let found = found?;
+            let is_top = found.relative.as_os_str().is_empty();
+            if with_top || !is_top {
+                packer.add(&below(name, &found.relative), &found)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the directories alone, which gives those that are there their modes and times, and
     /// tells which of them are closed, from the bottom up.
     pub(crate) fn pack_directories(
@@ -194,17 +218,25 @@ impl Source {
         let mut nobody = |_: &Progress| ControlFlow::Continue(());
         let mut meter = Meter::new(None, &mut nobody);
         let mut packer = Packer::new(owner, out, &mut meter);
-        let Some(dir) = &self.dir else {
-            return Ok(Vec::new());
-        };
-        for found in Walk::new(dir) {
+        let added = self.add_directories_to(&mut packer, with_top);
+        self.note(&added);
+        added?;
+        packer.finish().map(|(_, closed)| closed)
+    }
+
+    fn add_directories_to(
+        &self,
+        packer: &mut Packer<'_, '_, '_>,
+        with_top: bool,
+    ) -> std::result::Result<(), Failure> {
+        for found in self.dir.iter().flat_map(Walk::new) {
             let found = found?;
             let is_top = found.relative.as_os_str().is_empty();
             if found.is_left && (with_top || !is_top) {
                 packer.add(&below(b".", &found.relative), &found)?;
             }
         }
-        packer.finish().map(|(_, closed)| closed)
+        Ok(())
     }
 }
 
