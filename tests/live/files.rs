@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -914,5 +915,60 @@ fn names_that_look_like_patterns_are_names() {
         }
         let missing = sandbox.read_file("/d*r/a?").unwrap_err();
         assert_eq!(missing.to_string(), "no such path: '/d*r/a?'", "{name}");
+    }
+}
+
+/// What is below a name, each with its mode, time and content; directories are opened for that.
+const LOOK_BEHIND_DOORS: &str = r#"walk() {
+    stat -c '%n %F %a %Y' "$1"
+    if [ -d "$1" ]; then chmod 700 "$1"; for i in "$1"/*; do [ ! -e "$i" ] || walk "$i"; done
+    else chmod 600 "$1"; cat "$1"; fi
+}
+walk tree"#;
+
+#[test]
+fn closed_directories_stay_closed_with_all_that_is_in_them() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let source = scratch.path().join("tree");
+    for mode in [0o000, 0o111, 0o311, 0o400, 0o555, 0o1500] {
+        let dir = source.join(format!("{mode:o}"));
+        fs::create_dir_all(dir.join("in")).unwrap();
+        tree::write(&dir.join("in/file"), b"in\n", 0o400);
+        tree::write(&dir.join("name"), b"two\n", 0o644);
+        fs::hard_link(dir.join("name"), dir.join("other")).unwrap();
+        for path in [dir.join("in"), dir.clone()] {
+            fs::File::open(&path)
+                .unwrap()
+                .set_modified(std::time::UNIX_EPOCH)
+                .unwrap();
+            tree::set_mode(&path, mode);
+        }
+    }
+    let top = fs::File::open(&source).unwrap();
+    top.set_modified(std::time::UNIX_EPOCH).unwrap();
+    let mut pushed = Vec::new();
+    for case in running(&live) {
+        let Case {
+            name,
+            sandbox,
+            home,
+            ..
+        } = &case;
+        sandbox.push(&source, home).unwrap();
+        // Its own rights are all that it has, and with those cp(1) would not come in again.
+        if *name != "hardened user" {
+            sandbox.push(&source, home).unwrap();
+        }
+        let look = sandbox.exec(["sh", "-c", LOOK_BEHIND_DOORS]).workdir(home);
+        pushed.push((*name, look.run().unwrap().stdout_text().into_owned()));
+    }
+    let mut look = Command::new("sh");
+    look.args(["-c", LOOK_BEHIND_DOORS])
+        .current_dir(scratch.path());
+    let want = String::from_utf8(look.output().unwrap().stdout).unwrap();
+    assert_eq!(want.matches("two\n").count(), 12, "{want}");
+    for (name, got) in pushed {
+        assert_eq!(got, want, "{name}");
     }
 }

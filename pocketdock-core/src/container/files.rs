@@ -16,9 +16,7 @@
 //!
 //! Paths in a sandbox are absolute. What goes in belongs to the sandbox's user; what comes out, to
 //! whoever calls. Modes and times are kept (of a link the target alone: std cannot set a link's
-//! time), setuid and setgid bits are not. One mode more is not: where busybox unpacks for a user
-//! who is not root, a directory that its owner may not write to becomes one that he may. Everything
-//! is moved in pieces of a fixed size.
+//! time), setuid and setgid bits are not. Everything is moved in pieces of a fixed size.
 
 pub(crate) mod access;
 mod cargo;

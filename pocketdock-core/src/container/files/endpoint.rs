@@ -638,7 +638,11 @@ fn find_owner(container: &Container, access: &Access) -> Result<Owner> {
         }
     }
     match (uid, gid.or(group.is_empty().then_some(0))) {
-        (Some(uid), Some(gid)) => Ok(Owner { uid, gid }),
+        (Some(uid), Some(gid)) => Ok(Owner {
+            uid,
+            gid,
+            keeps_rights: false,
+        }),
         _ => Err(Error::io(
             "find the owner of files in the sandbox",
             io::Error::other(format!("its user '{user}' has no number")),

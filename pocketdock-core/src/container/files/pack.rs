@@ -32,6 +32,9 @@ use crate::wire::tar::write::{self, Writer};
 pub(crate) struct Owner {
     pub(crate) uid: u64,
     pub(crate) gid: u64,
+    /// Whether it keeps all rights to its directories, which are closed when all is in them: busybox
+    /// makes hard links after everything else, for which its root may lack the capabilities.
+    pub(crate) keeps_rights: bool,
 }
 
 /// A directory that its owner has not all rights to, which not every tar can leave behind.
@@ -467,15 +470,21 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
             source: data,
             meter: self.meter,
         };
-        let written = self.writer.append(header, &mut data);
-        written.map_err(|error| failure(error, path))?;
+        let mut opened = None;
         if header.kind == Kind::Directory && header.mode & 0o700 != 0o700 {
             self.closed.push(Closed {
                 path: header.path.clone(),
                 mode: header.mode,
             });
+            opened = self.owner.keeps_rights.then(|| header.clone());
         }
-        Ok(())
+        if let Some(header) = &mut opened {
+            header.mode |= 0o700;
+        }
+        let written = self
+            .writer
+            .append(opened.as_ref().unwrap_or(header), &mut data);
+        written.map_err(|error| failure(error, path))
     }
 
     fn finish(self) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
@@ -508,7 +517,11 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::process::Command;
 
-    const OWNER: Owner = Owner { uid: 0, gid: 0 };
+    const OWNER: Owner = Owner {
+        uid: 0,
+        gid: 0,
+        keeps_rights: false,
+    };
 
     /// A directory `dir` with files in it, and a secret beside it.
     struct Scratch(PathBuf);

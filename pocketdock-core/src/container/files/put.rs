@@ -187,13 +187,21 @@ fn ready(words: &str) -> Result<Ready> {
     let mut words_left = words.strip_prefix("ready ").unwrap_or_default().split(' ');
     let mut number = || digits::decimal(words_left.next().unwrap_or_default().as_bytes());
     match (number(), number(), words_left.next(), words_left.next()) {
-        (Some(uid), Some(gid), Some(mode), Some(flavour)) => Ok(Ready {
-            owner: Owner { uid, gid },
-            is_new: matches!(mode, "new" | "named"),
-            is_named: mode == "named",
-            is_done_by_tar: flavour == "gnu",
-            engines: words_left.next().map(str::to_owned),
-        }),
+        (Some(uid), Some(gid), Some(mode), Some(flavour)) => {
+            let is_done_by_tar = flavour == "gnu";
+            let engines = words_left.next().map(str::to_owned);
+            Ok(Ready {
+                owner: Owner {
+                    uid,
+                    gid,
+                    keeps_rights: !is_done_by_tar && engines.is_none(),
+                },
+                is_new: matches!(mode, "new" | "named"),
+                is_named: mode == "named",
+                is_done_by_tar,
+                engines,
+            })
+        }
         _ => Err(Error::io(
             "find the owner of files in the sandbox",
             io::Error::other(format!("its user has no number: {}", words.escape_debug())),
@@ -301,7 +309,6 @@ mod tests {
 
     #[test]
     fn the_words_of_a_script_that_is_ready() {
-        let owner = Owner { uid: 1000, gid: 5 };
         for (words, is_new, is_named, is_done_by_tar, engines) in [
             ("ready 1000 5 new gnu", true, false, true, None),
             ("ready 1000 5 named other", true, true, false, None),
@@ -314,7 +321,11 @@ mod tests {
             ),
         ] {
             let want = Ready {
-                owner,
+                owner: Owner {
+                    uid: 1000,
+                    gid: 5,
+                    keeps_rights: words.ends_with("other"),
+                },
                 is_new,
                 is_named,
                 is_done_by_tar,
