@@ -972,3 +972,35 @@ fn closed_directories_stay_closed_with_all_that_is_in_them() {
         assert_eq!(got, want, "{name}");
     }
 }
+
+#[test]
+fn a_link_goes_in_with_its_own_time_but_for_busybox() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let source = scratch.path().join("links");
+    fs::create_dir(&source).unwrap();
+    std::os::unix::fs::symlink("nowhere", source.join("link")).unwrap();
+    let mut touch = Command::new("touch");
+    let touched = touch
+        .args(["-h", "-d", "2001-02-03 04:05:06 UTC"])
+        .arg(source.join("link"));
+    assert!(touched.status().unwrap().success());
+    for (image, is_kept) in [(live.debian_image(), true), (live.image(), false)] {
+        let sandbox = live.create(&live.options().image(image));
+        let time_of = |path: &str| {
+            let told = sandbox.run(["stat", "-c", "%Y", path]).unwrap();
+            told.stdout_text().trim() == "981173106"
+        };
+        sandbox.push(&source, "/running").unwrap();
+        assert_eq!(time_of("/running/link"), is_kept, "{image}");
+        sandbox.stop().unwrap();
+        sandbox.push(&source, "/stopped").unwrap();
+        sandbox.resume().unwrap();
+        assert!(time_of("/stopped/link"), "{image}: the engine sets it");
+
+        // Out again it is one of now. That std can set it would be news.
+        let out = scratch.path().join(sandbox.name());
+        sandbox.pull("/stopped/link", &out).unwrap();
+        assert_ne!(fs::symlink_metadata(&out).unwrap().mtime(), 981_173_106);
+    }
+}
