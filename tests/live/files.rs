@@ -1004,3 +1004,40 @@ fn a_link_goes_in_with_its_own_time_but_for_busybox() {
         assert_ne!(fs::symlink_metadata(&out).unwrap().mtime(), 981_173_106);
     }
 }
+
+#[test]
+fn a_file_that_is_mounted_by_itself_is_written_to() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let (mounted, source) = (
+        scratch.path().join("mounted"),
+        scratch.path().join("source"),
+    );
+    for image in [live.image(), live.debian_image()] {
+        fs::write(&mounted, "a long old content").unwrap();
+        fs::write(&source, "pushed").unwrap();
+        let options = live.options().image(image);
+        let sandbox = live.create(&options.volume(Volume::new(&mounted, "/etc/f")));
+        sandbox.push(&source, "/etc/f").unwrap();
+        assert_eq!(fs::read(&mounted).unwrap(), b"pushed", "{image}");
+        sandbox.write_file("/etc/f", "written").unwrap();
+        assert_eq!(fs::read(&mounted).unwrap(), b"written", "{image}");
+        sandbox
+            .write_file("/etc/hosts", "127.0.0.1 localhost\n")
+            .unwrap();
+        assert_eq!(
+            sandbox.read_file("/etc/hosts").unwrap(),
+            b"127.0.0.1 localhost\n"
+        );
+
+        fs::remove_file(&source).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &source).unwrap();
+        let error = sandbox.push(&source, "/etc/f").unwrap_err().to_string();
+        assert!(error.contains("busy"), "{error}");
+        assert_eq!(fs::read(&mounted).unwrap(), b"written", "{image}");
+        let mut names = sandbox.list_files("/etc").unwrap();
+        names.retain(|it| it.to_string_lossy().contains("pocketdock"));
+        assert_eq!(names, [""; 0], "{image}");
+        fs::remove_file(&source).unwrap();
+    }
+}

@@ -108,7 +108,10 @@ else
   status=$?
 fi
 if [ $mode = new ]; then
-  [ $status != 0 ] || mv -f "$stage/entry" "./$target" || status=1
+  # What is mounted by itself can be written to, but not replaced.
+  [ $status != 0 ] || mv -f "$stage/entry" "./$target" ||
+    { [ ! -L "$stage/entry" ] && [ -f "./$target" ] && cat "$stage/entry" >"./$target"; } ||
+    status=1
   # A directory without write permission cannot be emptied by everybody.
   [ $status = 0 ] || chmod -R u+rwx "$stage" 2>/dev/null
   rm -rf "$stage"
