@@ -108,7 +108,7 @@ fn a_source_that_cannot_be_read_any_more_is_not_sent_by_another_way() {
         live.eventually(Duration::from_secs(20), || is_half_read(pid, &large)),
         "nothing was sent"
     );
-    fs::set_permissions(&last, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&last, fs::Permissions::from_mode(0o000)).unwrap();
     let output = child.wait_with_output().unwrap();
 
     let want = format!(
@@ -126,7 +126,7 @@ fn is_half_read(pid: u32, file: &Path) -> bool {
         return false;
     };
     open.flatten().any(|it| {
-        let info = format!("/proc/{pid}/fdinfo/{}", it.file_name().display());
+        let info = format!("/proc/{pid}/fdinfo/{}", it.file_name().to_string_lossy());
         let position = fs::read_to_string(info).unwrap_or_default();
         fs::read_link(it.path()).is_ok_and(|target| target == file)
             && !position.starts_with("pos:\t0\n")

@@ -300,8 +300,8 @@ fn look(container: &Container, access: &Access, path: &str) -> Result<Option<Fou
             }));
         }
         if stat.target.is_empty() {
-            let reason = "Podman does not tell where a link of such a name leads; resume it first";
-            return Err(Error::invalid("path", stat.path, reason));
+            let reason = "Podman does not tell where a link of such a name leads";
+            return Err(unable(&stat.path, reason));
         }
         path = stat.target;
     }
@@ -344,17 +344,18 @@ struct Stat {
 fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
     let path = resolved(container, access, path)?;
     if access.is_made_at_start(&path) {
-        let reason = "Podman makes it anew when the sandbox starts; resume it first";
-        return Err(Error::invalid("path", path, reason));
+        return Err(unable(
+            &path,
+            "Podman makes it anew when the sandbox starts",
+        ));
     }
     let asked = pattern(access, &path)?;
     let stat = archive::stat(container.client(), container.container_id(), &asked);
     let stat = stat.map_err(|error| match error {
-        Error::Engine { .. } if access.passed_by().contains(&way_to(&path)) => {
-            let reason = "a file is mounted there, which Podman takes for a directory while the \
-                          sandbox does not run; resume it first";
-            Error::invalid("path", &path, reason)
-        }
+        Error::Engine { .. } if access.passed_by().contains(&way_to(&path)) => unable(
+            &path,
+            "a file is mounted there, which Podman takes for a directory",
+        ),
         error => error,
     })?;
     let mode = stat.u64_at(&["mode"]).unwrap_or_default();
@@ -391,27 +392,36 @@ fn resolved(container: &Container, access: &Access, path: &str) -> Result<String
 /// A path as the engine is asked for it: of Podman, by a pattern that nothing else matches. A `*`
 /// it refuses, even behind a backslash; a letter that is none of all others is one as well.
 fn pattern(access: &Access, path: &str) -> Result<String> {
-    let is_special = |part| matches!(part, '*' | '?' | '[' | '\\');
-    if access.kind != EngineKind::Podman || !path.contains(is_special) {
+    if access.kind != EngineKind::Podman || !is_pattern(path) {
         return Ok(path.to_owned());
     }
-    if access
-        .passed_by()
-        .iter()
-        .any(|mount| mount.contains(is_special))
-    {
-        let reason = "Podman cannot name it beside what is mounted; resume the sandbox first";
-        return Err(Error::invalid("path", path, reason));
+    for mount in access.passed_by() {
+        if is_pattern(mount) {
+            return Err(unable(path, "Podman cannot name it beside what is mounted"));
+        }
     }
     let mut pattern = String::new();
     for part in path.chars() {
-        match part {
-            '*' => pattern.push_str("[^\u{1}-)+-\u{10ffff}]"),
-            '?' | '[' | '\\' => pattern.extend(['\\', part]),
-            _ => pattern.push(part),
+        if part == '*' {
+            pattern.push_str("[^\u{1}-)+-\u{10ffff}]");
+            continue;
         }
+        if matches!(part, '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(part);
     }
     Ok(pattern)
+}
+
+/// Whether Podman would take a path for more than itself.
+fn is_pattern(path: &str) -> bool {
+    path.bytes().any(|byte| b"*?[\\".contains(&byte))
+}
+
+/// The error for what an engine cannot do unless the sandbox runs.
+fn unable(path: &str, reason: &str) -> Error {
+    Error::invalid("path", path, format!("{reason}; resume it first"))
 }
 
 /// Refuses what would miss, or be lost behind, something that is mounted at or below a path
@@ -421,9 +431,8 @@ fn refuse_passing_by(access: &Access, path: &str, is_met: &dyn Fn(&str) -> bool)
     for mount in access.passed_by() {
         let below = mount.strip_prefix(path.as_str()).unwrap_or_default();
         if below.starts_with('/') && is_met(below) {
-            let reason =
-                format!("what is mounted at '{mount}' the engine passes by; resume it first");
-            return Err(Error::invalid("path", path, reason));
+            let reason = format!("what is mounted at '{mount}' the engine passes by");
+            return Err(unable(&path, &reason));
         }
     }
     Ok(())

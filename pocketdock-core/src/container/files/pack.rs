@@ -159,12 +159,6 @@ impl Source {
         self.has_failed.get()
     }
 
-    fn note<T>(&self, packed: &std::result::Result<T, Failure>) {
-        if matches!(packed, Err(Failure::Source(_))) {
-            self.has_failed.set(true);
-        }
-    }
-
     pub(crate) fn total_bytes(&self) -> u64 {
         self.total_bytes
     }
@@ -185,29 +179,35 @@ impl Source {
         meter: &mut Meter<'_>,
     ) -> std::result::Result<CopyReport, Failure> {
         let mut packer = Packer::new(owner, out, meter);
-        let added = self.add_to(&mut packer, name, with_top);
-        self.note(&added);
-        added?;
+        self.add_to(&mut packer, name, with_top, false)?;
         packer.finish().map(|(report, _)| report)
     }
 
+    /// Adds all of it, or the directories alone once all in them has been added.
     fn add_to(
         &self,
         packer: &mut Packer<'_, '_, '_>,
         name: &[u8],
         with_top: bool,
+        is_again: bool,
     ) -> std::result::Result<(), Failure> {
-        let Some(dir) = &self.dir else {
-            return packer.add(name, &Found::alone(&self.path)?);
-        };
-        for found in Walk::new(dir) {
-            let found = found?;
+        let mut add = |found: Found| {
             let is_top = found.relative.as_os_str().is_empty();
-            if with_top || !is_top {
-                packer.add(&below(name, &found.relative), &found)?;
+            match (with_top || !is_top) && (found.is_left || !is_again) {
+                true => packer.add(&below(name, &found.relative), &found),
+                false => Ok(()),
             }
+        };
+        let added = match &self.dir {
+            Some(dir) => Walk::new(dir).try_for_each(|found| add(found?)),
+            None => Found::alone(&self.path)
+                .map_err(Failure::Source)
+                .and_then(add),
+        };
+        if matches!(added, Err(Failure::Source(_))) {
+            self.has_failed.set(true);
         }
-        Ok(())
+        added
     }
 
     /// Writes the directories alone, which gives those that are there their modes and times, and
@@ -221,25 +221,8 @@ impl Source {
         let mut nobody = |_: &Progress| ControlFlow::Continue(());
         let mut meter = Meter::new(None, &mut nobody);
         let mut packer = Packer::new(owner, out, &mut meter);
-        let added = self.add_directories_to(&mut packer, with_top);
-        self.note(&added);
-        added?;
+        self.add_to(&mut packer, b".", with_top, true)?;
         packer.finish().map(|(_, closed)| closed)
-    }
-
-    fn add_directories_to(
-        &self,
-        packer: &mut Packer<'_, '_, '_>,
-        with_top: bool,
-    ) -> std::result::Result<(), Failure> {
-        for found in self.dir.iter().flat_map(Walk::new) {
-            let found = found?;
-            let is_top = found.relative.as_os_str().is_empty();
-            if found.is_left && (with_top || !is_top) {
-                packer.add(&below(b".", &found.relative), &found)?;
-            }
-        }
-        Ok(())
     }
 }
 
