@@ -301,7 +301,7 @@ impl Container {
             let mapping = Mapping {
                 is_named,
                 top: top.as_deref(),
-                is_engines: matches!(outlet, Outlet::Endpoint(_)),
+                is_rooted: outlet.may_be_rooted(&access),
             };
             let mut meter = Meter::new(None, on_progress);
             let unpacked = unpack::unpack(&mut outlet, &dir, mapping, &mut meter, &mut made);
@@ -347,7 +347,7 @@ impl Container {
         let mapping = Mapping {
             is_named,
             top: source_name(&parsed),
-            is_engines: matches!(outlet, Outlet::Endpoint(_)),
+            is_rooted: outlet.may_be_rooted(&access),
         };
         let mut meter = Meter::new(None, on_progress);
         let written = unpack::rewrite(&mut outlet, out, mapping, &mut meter);
@@ -449,6 +449,12 @@ impl Read for Outlet {
 }
 
 impl Outlet {
+    /// Whether it is from Podman, of a sandbox that something is mounted in.
+    fn may_be_rooted(&self, access: &Access) -> bool {
+        let is_podmans = access.kind == EngineKind::Podman && !access.passed_by().is_empty();
+        is_podmans && matches!(self, Outlet::Endpoint(_))
+    }
+
     /// Finds out whether what was read is all there is, and if not, whose fault it is.
     fn close<T>(self, outcome: std::result::Result<T, Failure>, doing: &str) -> Result<T> {
         match (outcome, self) {

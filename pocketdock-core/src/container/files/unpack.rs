@@ -60,7 +60,7 @@ pub(crate) struct Mapping<'a> {
     /// What that is called at the destination; without, what is in it goes there.
     pub(crate) top: Option<&'a OsStr>,
     /// Whether a slash may stand for what is copied, as Podman has it of a volume.
-    pub(crate) is_engines: bool,
+    pub(crate) is_rooted: bool,
 }
 
 impl Mapping<'_> {
@@ -75,7 +75,7 @@ impl Mapping<'_> {
             reason,
         };
         let is_rooted = path.starts_with(b"/");
-        if is_rooted && !self.is_engines {
+        if is_rooted && !self.is_rooted {
             return Err(unsafe_path("it is absolute"));
         }
         let parts = path.split(|&byte| byte == b'/');
