@@ -32,8 +32,8 @@ use crate::wire::tar::write::{self, Writer};
 pub(crate) struct Owner {
     pub(crate) uid: u64,
     pub(crate) gid: u64,
-    /// Whether it keeps all rights to its directories, which are closed when all is in them: busybox
-    /// makes hard links after everything else, for which its root may lack the capabilities.
+    /// Whether it keeps all rights to its directories, which are closed when all is in them:
+    /// busybox makes hard links after everything else, for which its root may lack capabilities.
     pub(crate) keeps_rights: bool,
 }
 
