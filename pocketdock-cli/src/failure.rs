@@ -175,6 +175,11 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
             "leave the host port out and the engine picks a free one".to_owned()
         }
         Error::ImageNotFound { image } => image_hint(image),
+        // Not of the archive's making.
+        Error::ImportFailed { message } if message.ends_with("no space left on device") => {
+            return None;
+        }
+        Error::ImportFailed { .. } => OTHER_ARCHIVE.to_owned(),
         Error::ProjectNotInitialized { .. } => {
             "'pocketdock init' makes the working directory a project".to_owned()
         }
@@ -185,6 +190,10 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
     };
     Some(hint)
 }
+
+/// What to do about an archive that is damaged or something else.
+pub(crate) const OTHER_ARCHIVE: &str = "copy the archive again, or make it anew with 'pocketdock \
+    export', 'docker save' or 'podman save'";
 
 /// How to start an engine on this platform.
 fn start_an_engine(is_macos: bool) -> &'static str {

@@ -185,6 +185,40 @@ fn an_import_that_failed_is_no_success() {
     );
 }
 
+/// What the engines say is about files and formats that are nothing to whoever imports.
+#[test]
+fn what_is_wrong_with_an_archive_is_told_without_the_engines_files() {
+    let podman = |said: &str| {
+        format!(
+            "failed to load image: payload does not match any of the supported image formats:\\n \
+             * oci: initializing source oci:/var/tmp/api_load.tar1:: not a directory\\n \
+             * oci-archive: loading index: open /var/tmp/oci1/index.json: no such file\\n \
+             * docker-archive: loading tar component {said}\\n \
+             * dir: open /var/tmp/api_load.tar1/manifest.json: not a directory\\n"
+        )
+    };
+    let header = "archive/tar: invalid tar header";
+    #[rustfmt::skip] // one case per line
+    let cases = [
+        (format!("Error processing tar file(exit status 1): {header}"),               "it is no tar archive"),
+        ("open /a/docker-import-1/repositories: no such file or directory".to_owned(), "there is no image in it"),
+        ("open /a/docker-import-1/a/json: no such file or directory".to_owned(),       "there is no image in it"),
+        ("Error processing tar file(exit status 1): unexpected EOF".to_owned(),        "it is cut short, or no archive"),
+        (podman(&format!("manifest.json: {header}")),                                  "it is no tar archive"),
+        (podman("manifest.json: file does not exist"),                                 "there is no image in it"),
+        (podman("manifest.json: unexpected EOF"),                                      "it is cut short, or no archive"),
+        (podman("x: of another kind"),                                                 "loading tar component x: of another kind"),
+    ];
+    for (said, meant) in cases {
+        let body = format!(r#"{{"message":"{said}"}}"#);
+        let error = imported(Reply::json(500, &body)).unwrap_err();
+        assert!(
+            matches!(&error, Error::ImportFailed { message } if message == meant),
+            "{said}: {error}"
+        );
+    }
+}
+
 /// An engine that has seen enough answers and hangs up while the archive is still on its way.
 #[test]
 fn a_refusal_in_the_middle_of_an_upload_is_heard() {

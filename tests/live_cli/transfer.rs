@@ -147,6 +147,51 @@ fn an_archive_that_is_not_what_it_was_is_refused() {
     }
 }
 
+/// Whatever is wrong with a file, its name is told and what to do.
+#[test]
+fn what_is_no_archive_of_images_is_named() {
+    let Some(live) = live() else { return };
+    let dir = Scratch::new();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let whole = at("whole.tar.gz");
+    let exported = live.run(&["export", "--image", &live.image, "-o", &whole]);
+    assert_eq!(code(&exported), 0, "{exported:?}");
+    let mut whole = fs::read(whole).unwrap();
+    let cut = whole[..whole.len() / 2].to_vec();
+    // Of the checksum that a gzip member ends with.
+    let byte = whole.len() - 6;
+    whole[byte] ^= 0xff;
+    let mut other = vec![0; 1024];
+    let mut header = pocketdock_core::wire::tar::header::Header::directory(b"a");
+    header.mode = 0o755;
+    other.splice(0..0, header.encode().unwrap());
+    let cases: [(&str, &[u8], &str); 6] = [
+        ("empty", b"", "is empty"),
+        ("text", b"no archive", "it is cut short, or no archive"),
+        ("noise", &[b'x'; 2000], "it is no tar archive"),
+        ("other", &other, "there is no image in it"),
+        ("cut", &cut, "failed: "),
+        ("sum", &whole, "failed: "),
+    ];
+    for (name, bytes, words) in cases {
+        let file = at(name);
+        fs::write(&file, bytes).unwrap();
+        for (named, refused) in [
+            (file.as_str(), live.run(&["import", &file])),
+            ("stdin", live.run_with_input(&["import", "-"], bytes)),
+        ] {
+            assert_eq!(code(&refused), 1, "{name}: {refused:?}");
+            let said = text(&refused.stderr);
+            assert!(
+                said.contains(&format!("'{named}'")) && said.contains(words),
+                "{name}: {said}"
+            );
+            assert!(said.contains("\nhint: copy the archive"), "{name}: {said}");
+            assert!(!said.contains("/tmp/") || named != "stdin", "{name}: {said}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_exported() {
     let Some(live) = live() else { return };

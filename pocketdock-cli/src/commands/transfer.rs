@@ -22,7 +22,7 @@ use pocketdock_core::{Engine, Error, Progress, list_profiles, resolve_profile};
 
 use crate::args::Args;
 use crate::draft::{Draft, Hashed, Litter, digest_of, promised};
-use crate::failure::{Failure, Outcome, usage};
+use crate::failure::{Failure, OTHER_ARCHIVE, Outcome, usage};
 use crate::gzip::{Compressor, Decompressor, MAGIC};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};
@@ -344,10 +344,17 @@ fn cannot_read(name: &str, source: io::Error) -> Failure {
     Error::Io { doing, source }.into()
 }
 
-/// What could not be read was named by us.
+/// What could not be read was named by us, and the engine knows no name for it.
 fn unread(name: &str, error: Error) -> Failure {
     match error {
-        Error::Io { source, .. } => cannot_read(name, source),
+        Error::Io { source, .. } => {
+            let doing = format!("read '{name}'");
+            Failure::Hinted(Error::Io { doing, source }, OTHER_ARCHIVE)
+        }
+        Error::ImportFailed { message } => Error::ImportFailed {
+            message: format!("'{name}': {message}"),
+        }
+        .into(),
         other => other.into(),
     }
 }

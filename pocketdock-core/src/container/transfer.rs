@@ -144,7 +144,7 @@ impl Engine {
         let names: Vec<String> = said.iter().flat_map(|text| loaded(text)).collect();
         if names.is_empty() {
             let message = match said.is_empty() {
-                true => "there is no image in it".to_owned(),
+                true => images::NO_IMAGE.to_owned(),
                 false => said.join(", "),
             };
             return Err(Error::ImportFailed { message });

@@ -28,6 +28,9 @@ use crate::wire::value::Value;
 /// How much of a progress stream is read at a time.
 const BUFFER_LEN: usize = 16 * 1024;
 
+/// What is wrong with an archive of something else.
+pub(crate) const NO_IMAGE: &str = "there is no image in it";
+
 /// What to build from the context, and how.
 ///
 /// ```
@@ -317,7 +320,9 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
         .timeout(client.image_timeout())
         .body(RequestBody::Reader(archive, None));
     let streaming = client.open(call)?;
-    let failed = |message| Error::ImportFailed { message };
+    let failed = |message: String| Error::ImportFailed {
+        message: import_words(&message).to_owned(),
+    };
     if streaming.head.status != 200 {
         return Err(failed(streaming.into_reply()?.message()));
     }
@@ -330,6 +335,27 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
         }
     })?;
     Ok(loaded)
+}
+
+/// What is wrong with an archive, without the engine's own files and formats.
+///
+/// Docker names what it misses by the place where it unpacked the archive; Podman tries four formats and has a line
+/// for each, of which only that of the archives that both engines make tells anything.
+fn import_words(message: &str) -> &str {
+    let mut lines = message.lines().map(str::trim);
+    let line = lines.find_map(|line| line.strip_prefix("* docker-archive: "));
+    let words = line.unwrap_or(message).trim_end();
+    let known = [
+        ("invalid tar header", "it is no tar archive"),
+        ("unexpected EOF", "it is cut short, or no archive"),
+        ("manifest.json: file does not exist", NO_IMAGE),
+        ("/repositories: no such file or directory", NO_IMAGE),
+        ("/json: no such file or directory", NO_IMAGE),
+    ];
+    let mut known = known.iter();
+    known
+        .find(|(said, _)| words.ends_with(said))
+        .map_or(words, |(_, meant)| meant)
 }
 
 /// Makes an image of a container as it stands and gives the image's ID.
