@@ -60,6 +60,38 @@ fn archives_go_through_pipes() {
 }
 
 #[test]
+fn what_is_no_archive_on_stdin_is_told_with_the_way_out() {
+    let Some(live) = live() else { return };
+    let sandbox = live.sandbox();
+    let said = |bytes: &[u8]| {
+        let pushed = live.run_with_input(&["push", &sandbox.name, "-", "/tmp"], bytes);
+        assert_eq!(code(&pushed), 1, "{pushed:?}");
+        text(&pushed.stderr).to_owned()
+    };
+    let magics: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b\x08\0", "gzip"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh91AY&SY", "bzip2"),
+    ];
+    for (magic, program) in magics {
+        let wanted = format!(
+            "pocketdock: cannot read the archive: it is compressed; '{program} -dc' gives the \
+             archive in it\n"
+        );
+        assert_eq!(said(magic), wanted);
+        // However much comes with it.
+        assert_eq!(said(&[magic, &[0; 100_000]].concat()), wanted);
+    }
+    let hint = "hint: stdin has to be a tar archive, whole, as 'tar -c' makes it\n";
+    for other in [&b""[..], b"text", &[b'x'; 2000]] {
+        assert!(said(other).ends_with(hint), "{}", said(other));
+    }
+    let ran = live.run(&["run", &sandbox.name, "ls -A /tmp"]);
+    assert_eq!(text(&ran.stdout), "", "nothing is left of them");
+}
+
+#[test]
 fn what_cannot_be_copied_is_exit_1_and_names_it() {
     let Some(live) = live() else { return };
     let sandbox = live.sandbox();

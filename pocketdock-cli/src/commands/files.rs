@@ -69,9 +69,19 @@ pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
     print_report(&pulled, "pulled", console)
 }
 
-/// Says of a path that is not there where it is missing.
+/// Says of a path that is not there where it is missing, and of stdin what it should be.
 fn place(failure: Failure, source: &OsStr, source_is_here: bool) -> Failure {
     match failure {
+        Failure::Core(Error::Io { doing, source })
+            if doing == "read the archive"
+                && matches!(
+                    source.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+        {
+            let hint = "stdin has to be a tar archive, whole, as 'tar -c' makes it";
+            Failure::Hinted(Error::Io { doing, source }, hint)
+        }
         Failure::Core(error @ Error::PathNotFound { .. }) => {
             let is_source = matches!(&error, Error::PathNotFound { path } if path == source);
             let hint = match is_source == source_is_here {

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, FileType, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -258,6 +258,7 @@ pub(crate) fn repack(
     meter: &mut Meter<'_>,
 ) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
     let mut archive = io::BufReader::with_capacity(BUFFER_LEN, archive);
+    refuse_compressed(&mut archive)?;
     let mut reader = Reader::new(&mut archive as &mut dyn Read);
     let mut packer = Packer::new(owner, out, meter);
     let mut directories = Vec::new();
@@ -286,6 +287,34 @@ const DIRECTORIES_MAX: usize = 100_000;
 
 /// How much of an archive is read at a time.
 const BUFFER_LEN: usize = 64 * 1024;
+
+/// What compressed streams begin with, and what decompresses them.
+const COMPRESSED: [(&[u8], &str); 4] = [
+    (b"\x1f\x8b\x08", "gzip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh91AY&SY", "bzip2"),
+];
+
+/// Refuses what is no archive before it is decompressed. What comes in pieces of a few bytes is
+/// not recognised and then, like anything else, has no header.
+fn refuse_compressed(
+    archive: &mut io::BufReader<&mut dyn Read>,
+) -> std::result::Result<(), Failure> {
+    while let Err(error) = archive.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(unreadable_archive(read::Error::Read(error)));
+        }
+    }
+    let mut known = COMPRESSED.iter();
+    let found = known.find(|(magic, _)| archive.buffer().starts_with(magic));
+    let Some((_, program)) = found else {
+        return Ok(());
+    };
+    let reason = format!("it is compressed; '{program} -dc' gives the archive in it");
+    let error = io::Error::new(io::ErrorKind::InvalidInput, reason);
+    Err(unreadable_archive(read::Error::Read(error)))
+}
 
 fn unreadable_archive(error: read::Error) -> Failure {
     Failure::Source(Error::io("read the archive", error.into()))
