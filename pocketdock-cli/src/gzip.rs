@@ -223,7 +223,7 @@ impl Gzip {
         let said = String::from_utf8_lossy(&said);
         let said = said.lines().map(str::trim).find(|line| !line.is_empty());
         // What comes before is the child's own name and what it calls our pipe.
-        let said = said.map(|line| line.rsplit_once(": stdin: ").map_or(line, |(_, why)| why));
+        let said = said.map(|line| line.split_once(": stdin: ").map_or(line, |(_, why)| why));
         let why = said.map_or_else(|| status.to_string(), str::to_owned);
         Err(io::Error::other(format!("'{}' failed: {why}", self.name)))
     }

@@ -68,6 +68,7 @@ fn what_is_no_archive_on_stdin_is_told_with_the_way_out() {
         assert_eq!(code(&pushed), 1, "{pushed:?}");
         text(&pushed.stderr).to_owned()
     };
+    let hint = "hint: stdin has to be a tar archive, whole, as 'tar -c' makes it\n";
     let magics: [(&[u8], &str); 4] = [
         (b"\x1f\x8b\x08\0", "gzip"),
         (b"\xfd7zXZ\0", "xz"),
@@ -77,13 +78,12 @@ fn what_is_no_archive_on_stdin_is_told_with_the_way_out() {
     for (magic, program) in magics {
         let wanted = format!(
             "pocketdock: cannot read the archive: it is compressed; '{program} -dc' gives the \
-             archive in it\n"
+             archive in it\n{hint}"
         );
         assert_eq!(said(magic), wanted);
         // However much comes with it.
         assert_eq!(said(&[magic, &[0; 100_000]].concat()), wanted);
     }
-    let hint = "hint: stdin has to be a tar archive, whole, as 'tar -c' makes it\n";
     for other in [&b""[..], b"text", &[b'x'; 2000]] {
         assert!(said(other).ends_with(hint), "{}", said(other));
     }

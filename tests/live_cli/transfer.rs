@@ -187,7 +187,10 @@ fn what_is_no_archive_of_images_is_named() {
                 "{name}: {said}"
             );
             assert!(said.contains("\nhint: copy the archive"), "{name}: {said}");
-            assert!(!said.contains("/tmp/") || named != "stdin", "{name}: {said}");
+            assert!(
+                !said.contains("/tmp/") || named != "stdin",
+                "{name}: {said}"
+            );
         }
     }
 }

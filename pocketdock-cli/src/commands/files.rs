@@ -72,13 +72,7 @@ pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
 /// Says of a path that is not there where it is missing, and of stdin what it should be.
 fn place(failure: Failure, source: &OsStr, source_is_here: bool) -> Failure {
     match failure {
-        Failure::Core(Error::Io { doing, source })
-            if doing == "read the archive"
-                && matches!(
-                    source.kind(),
-                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
-                ) =>
-        {
+        Failure::Core(Error::Io { doing, source }) if doing == "read the archive" => {
             let hint = "stdin has to be a tar archive, whole, as 'tar -c' makes it";
             Failure::Hinted(Error::Io { doing, source }, hint)
         }

@@ -320,42 +320,46 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
         .timeout(client.image_timeout())
         .body(RequestBody::Reader(archive, None));
     let streaming = client.open(call)?;
-    let failed = |message: String| Error::ImportFailed {
-        message: import_words(&message).to_owned(),
-    };
     if streaming.head.status != 200 {
-        return Err(failed(streaming.into_reply()?.message()));
+        return Err(import_failed(&streaming.into_reply()?.message()));
     }
     let mut loaded = Vec::new();
     let streaming = streaming.with_patience(client.image_timeout());
-    read_documents(streaming, &failed, &mut |document| {
-        let text = document.str_at(&["stream"]).unwrap_or_default().trim();
-        if !text.is_empty() {
-            loaded.push(text.to_owned());
-        }
-    })?;
+    read_documents(
+        streaming,
+        &|message| import_failed(&message),
+        &mut |document| {
+            let text = document.str_at(&["stream"]).unwrap_or_default().trim();
+            if !text.is_empty() {
+                loaded.push(text.to_owned());
+            }
+        },
+    )?;
     Ok(loaded)
 }
 
-/// What is wrong with an archive, without the engine's own files and formats.
-///
-/// Docker names what it misses by the place where it unpacked the archive; Podman tries four formats and has a line
-/// for each, of which only that of the archives that both engines make tells anything.
-fn import_words(message: &str) -> &str {
-    let mut lines = message.lines().map(str::trim);
-    let line = lines.find_map(|line| line.strip_prefix("* docker-archive: "));
-    let words = line.unwrap_or(message).trim_end();
-    let known = [
-        ("invalid tar header", "it is no tar archive"),
-        ("unexpected EOF", "it is cut short, or no archive"),
-        ("manifest.json: file does not exist", NO_IMAGE),
-        ("/repositories: no such file or directory", NO_IMAGE),
-        ("/json: no such file or directory", NO_IMAGE),
-    ];
-    let mut known = known.iter();
-    known
-        .find(|(said, _)| words.ends_with(said))
-        .map_or(words, |(_, meant)| meant)
+/// What the engines say of an archive, and what that means. Docker names what it misses by the
+/// place where it unpacked the archive; Podman has a line for each of the formats that it tried.
+const IMPORT_WORDS: [(&str, &str); 5] = [
+    ("invalid tar header", "it is no tar archive"),
+    ("unexpected EOF", "it is cut short, or no archive"),
+    ("manifest.json: file does not exist", NO_IMAGE),
+    ("/repositories: no such file", NO_IMAGE),
+    ("/json: no such file", NO_IMAGE),
+];
+
+fn import_failed(message: &str) -> Error {
+    for (said, meant) in IMPORT_WORDS {
+        if message.contains(said) {
+            let message = meant.to_owned();
+            return Error::ImportFailed { message };
+        }
+    }
+    // The line that is about archives such as both engines make.
+    let line = message.split_once("* docker-archive: ");
+    let line = line.and_then(|(_, rest)| rest.split('\n').next());
+    let message = line.unwrap_or(message).to_owned();
+    Error::ImportFailed { message }
 }
 
 /// Makes an image of a container as it stands and gives the image's ID.

@@ -258,7 +258,14 @@ pub(crate) fn repack(
     meter: &mut Meter<'_>,
 ) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
     let mut archive = io::BufReader::with_capacity(BUFFER_LEN, archive);
-    refuse_compressed(&mut archive)?;
+    let problem = match archive.fill_buf() {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => None, // As with few bytes.
+        Err(error) => Some(error),
+        Ok(begin) => compressed(begin),
+    };
+    if let Some(error) = problem {
+        return Err(unreadable_archive(read::Error::Read(error)));
+    }
     let mut reader = Reader::new(&mut archive as &mut dyn Read);
     let mut packer = Packer::new(owner, out, meter);
     let mut directories = Vec::new();
@@ -288,32 +295,18 @@ const DIRECTORIES_MAX: usize = 100_000;
 /// How much of an archive is read at a time.
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// What compressed streams begin with, and what decompresses them.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (b"\x1f\x8b\x08", "gzip"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"BZh91AY&SY", "bzip2"),
-];
-
-/// Refuses what is no archive before it is decompressed. What comes in pieces of a few bytes is
-/// not recognised and then, like anything else, has no header.
-fn refuse_compressed(
-    archive: &mut io::BufReader<&mut dyn Read>,
-) -> std::result::Result<(), Failure> {
-    while let Err(error) = archive.fill_buf() {
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(unreadable_archive(read::Error::Read(error)));
-        }
-    }
-    let mut known = COMPRESSED.iter();
-    let found = known.find(|(magic, _)| archive.buffer().starts_with(magic));
-    let Some((_, program)) = found else {
-        return Ok(());
+/// Why what begins so is no archive yet. What comes in pieces of a few bytes is not recognised and
+/// then, like anything else, has no header.
+fn compressed(begin: &[u8]) -> Option<io::Error> {
+    let program = match begin {
+        [0x1f, 0x8b, 8, ..] => "gzip",
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
+        [b'B', b'Z', b'h', _, b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => "bzip2",
+        _ => return None,
     };
     let reason = format!("it is compressed; '{program} -dc' gives the archive in it");
-    let error = io::Error::new(io::ErrorKind::InvalidInput, reason);
-    Err(unreadable_archive(read::Error::Read(error)))
+    Some(io::Error::other(reason))
 }
 
 fn unreadable_archive(error: read::Error) -> Failure {
