@@ -441,6 +441,51 @@ fn what_the_kernel_makes_as_it_is_read_is_not_copied_as_empty() {
     assert_eq!(read, b"Linux\n");
 }
 
+/// Whichever tar there is, or none, and whether the sandbox runs: the file that is the matter is
+/// named, and nothing is taken for copied.
+#[test]
+fn what_of_the_kernels_is_in_a_directory_is_named() {
+    let Some(live) = Live::begin() else { return };
+    let debian = live.create(&live.options().image(live.debian_image()));
+    let sandbox = live.sandbox();
+    // GNU tar goes on behind what it could not read whole, and takes a while for all of it.
+    for (sandbox, source, below) in [
+        (&sandbox, "/", "cannot copy '/"),
+        (&sandbox, "/sys", "cannot copy '/sys/"),
+        (&sandbox, "/sys/kernel/.", "cannot copy '/sys/kernel/"),
+        (&sandbox, "/proc/", "cannot copy '/proc/"),
+        (&debian, "/sys/kernel/mm/.", "cannot copy '/sys/kernel/mm/"),
+        (&debian, "/sys/kernel/mm", "cannot copy '/sys/kernel/mm/"),
+    ] {
+        let scratch = Scratch::new();
+        let refused = sandbox
+            .pull(source, scratch.path())
+            .unwrap_err()
+            .to_string();
+        let rest = refused.strip_prefix(below).unwrap_or_default();
+        assert!(rest.contains("': the kernel makes"), "{source}: {refused}");
+        assert!(!refused.contains("/./"), "{source}: {refused}");
+        let refused =
+            sandbox.pull_archive(source, &mut io::sink(), &mut |_| ControlFlow::Continue(()));
+        let refused = refused.unwrap_err().to_string();
+        assert!(
+            refused.contains("': the kernel makes"),
+            "{source}: {refused}"
+        );
+    }
+    sandbox.stop().unwrap();
+    let scratch = Scratch::new();
+    for source in ["/sys", "/proc/cpuinfo", "/proc/."] {
+        let refused = sandbox
+            .pull(source, scratch.path())
+            .unwrap_err()
+            .to_string();
+        let wanted = format!("cannot copy '{source}': the kernel makes");
+        assert!(refused.starts_with(&wanted), "{refused}");
+    }
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn nothing_is_lost_in_the_memory_of_a_stopped_sandbox() {
     let Some(live) = Live::begin() else { return };

@@ -105,6 +105,9 @@ fn what_cannot_be_copied_is_exit_1_and_names_it() {
         (&["pull", name, "/etc", "/none/"],     "no such path: '/none/'", 1),
         (&["pull", "none", "/etc", "."],        "no container named 'none'", 1),
     ];
+    let whole = live.run(&["pull", name, "/", "-"]);
+    let hint = "hint: pull a directory without /proc and /sys in it, such as /home\n";
+    assert!(text(&whole.stderr).ends_with(hint), "{whole:?}");
     for (words, want, exit_code) in cases {
         let output = live.run(words);
         let said = text(&output.stderr);

@@ -76,6 +76,21 @@ fn place(failure: Failure, source: &OsStr, source_is_here: bool) -> Failure {
             let hint = "stdin has to be a tar archive, whole, as 'tar -c' makes it";
             Failure::Hinted(Error::Io { doing, source }, hint)
         }
+        Failure::Core(Error::Io {
+            doing,
+            source: error,
+        }) if doing.starts_with("copy '")
+            && doing != format!("copy '{}'", source.to_string_lossy()) =>
+        {
+            let hint = "pull a directory without /proc and /sys in it, such as /home";
+            Failure::Hinted(
+                Error::Io {
+                    doing,
+                    source: error,
+                },
+                hint,
+            )
+        }
         Failure::Core(error @ Error::PathNotFound { .. }) => {
             let is_source = matches!(&error, Error::PathNotFound { path } if path == source);
             let hint = match is_source == source_is_here {
@@ -123,7 +138,10 @@ fn pull_to_stdout(container: &str, source: &str, console: &mut Console<'_>) -> O
         {
             Err(Failure::Stdio(source))
         }
-        pulled => print_report(&pulled?, "pulled", console),
+        pulled => {
+            let pulled = pulled.map_err(|failure| place(failure, source.as_ref(), false))?;
+            print_report(&pulled, "pulled", console)
+        }
     }
 }
 

@@ -39,7 +39,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::container::embed::embed;
-use crate::container::files::access::{Access, is_kernels};
+use crate::container::files::access::{Access, is_kernels, is_made};
 use crate::container::files::cargo::Cargo;
 use crate::container::files::endpoint::Body;
 use crate::container::files::meter::Meter;
@@ -306,7 +306,7 @@ impl Container {
             let mut meter = Meter::new(None, on_progress);
             let unpacked = unpack::unpack(&mut outlet, &dir, mapping, &mut meter, &mut made);
             let is_hosts = matches!(unpacked, Err(Failure::Destination(_)));
-            let closed = outlet.close(unpacked, &format!("read '{source}' in the sandbox"));
+            let closed = outlet.close(unpacked, &parsed);
             (closed, is_hosts)
         };
         let (pulled, is_hosts) = pull(self.open_outlet(&access, &parsed)?);
@@ -314,8 +314,7 @@ impl Container {
             return pulled;
         }
         // Something inside may not be read; once more, then, past the sandbox's user.
-        let (body, is_named) = endpoint::tree(self, &access, &parsed)?;
-        pull((Outlet::Endpoint(body), is_named)).0
+        pull(self.open_endpoint(&access, &parsed)?).0
     }
 
     /// Copies a file, a link or a directory of the sandbox into a tar archive.
@@ -351,7 +350,7 @@ impl Container {
         };
         let mut meter = Meter::new(None, on_progress);
         let written = unpack::rewrite(&mut outlet, out, mapping, &mut meter);
-        outlet.close(written, &format!("read '{source}' in the sandbox"))
+        outlet.close(written, &parsed)
     }
 
     /// The paths that differ from the sandbox's image, as the engine lists them.
@@ -397,10 +396,7 @@ impl Container {
             && !is_kernels(path.as_str())
             && matches!(endpoint::is_file(self, access, path.as_str()), Ok(true));
         if access.runs && !is_quick {
-            let (dir, name) = match path.ending {
-                Ending::Name => path.split(),
-                Ending::Slash | Ending::Nameless => (path.as_str(), "."),
-            };
+            let (dir, name) = tar_arguments(path);
             let user = access.script_user();
             let mut script = Script::start(self, user, GET, &[dir, name], false)?;
             match script.begin() {
@@ -408,6 +404,14 @@ impl Container {
                 begun if needs_endpoint(&begun, access, path) => {}
                 Err(error) => return Err(error),
             }
+        }
+        self.open_endpoint(access, path)
+    }
+
+    /// The same past the sandbox's own `tar`. It finds nothing of what the kernel makes.
+    fn open_endpoint(&self, access: &Access, path: &SandboxPath) -> Result<(Outlet, bool)> {
+        if is_made(path.as_str()) {
+            return Err(script::said_error(&format!("made {}", path.as_str())));
         }
         let (body, is_named) = endpoint::tree(self, access, path)?;
         Ok((Outlet::Endpoint(body), is_named))
@@ -455,26 +459,69 @@ impl Outlet {
         is_podmans && matches!(self, Outlet::Endpoint(_))
     }
 
-    /// Finds out whether what was read is all there is, and if not, whose fault it is.
-    fn close<T>(self, outcome: std::result::Result<T, Failure>, doing: &str) -> Result<T> {
+    /// Finds out whether what was read is all there is, and if not, whose fault it is, and of which
+    /// file.
+    fn close<T>(self, outcome: std::result::Result<T, Failure>, source: &SandboxPath) -> Result<T> {
+        let doing = format!("read '{}' in the sandbox", source.as_str());
         match (outcome, self) {
-            (Ok(value), Outlet::Script(mut script)) => script.finish(doing).map(|()| value),
+            (Ok(value), Outlet::Script(mut script)) => {
+                let finished = script.finish(&doing).map(|()| value);
+                finished.map_err(|error| match script.unread_file() {
+                    // What else tar says of others names them itself.
+                    Some(path) if is_made(&inside(source, path)) => {
+                        unread(error, &inside(source, path))
+                    }
+                    _ => error,
+                })
+            }
             (Ok(value), Outlet::Endpoint(_)) => Ok(value),
             (Err(Failure::Destination(error)), Outlet::Script(mut script)) => {
                 script.kill();
                 Err(error)
             }
             (Err(Failure::Destination(error)), Outlet::Endpoint(_)) => Err(error),
-            (Err(Failure::Archive(error)), Outlet::Script(mut script)) => {
-                // It says why it has given out no more, unless it has been made to lie.
-                let said = script.last_words(LAST_WORDS_LEN_MAX, doing);
-                script.kill();
-                said.and_then(|()| Err(Error::io(doing, error.into())))
-            }
-            (Err(Failure::Archive(error)), Outlet::Endpoint(_)) => {
-                Err(Error::io(doing, error.into()))
+            (Err(Failure::Archive(error, path)), outlet) => {
+                let mut said = Ok(());
+                if let Outlet::Script(mut script) = outlet {
+                    // It says why it has given out no more, unless it has been made to lie.
+                    said = script.last_words(LAST_WORDS_LEN_MAX, &doing);
+                    script.kill();
+                }
+                let why = said.and_then(|()| Err(Error::io(doing, error.into())));
+                why.map_err(|error| match path.is_empty() {
+                    true => error,
+                    false => unread(error, &inside(source, &String::from_utf8_lossy(&path))),
+                })
             }
         }
+    }
+}
+
+/// The path in the sandbox of an entry of the archive that is made of `source`.
+fn inside(source: &SandboxPath, entry: &str) -> String {
+    let (dir, _) = tar_arguments(source);
+    let entry = entry.strip_prefix("./").unwrap_or(entry);
+    let dir = dir.strip_suffix("/.").unwrap_or(dir);
+    format!("{}/{entry}", dir.trim_end_matches('/'))
+}
+
+/// An error in the middle of a file as one of that file.
+fn unread(error: Error, path: &str) -> Error {
+    match error {
+        Error::Io { source, .. } if is_made(path) => {
+            let reason = io::Error::new(source.kind(), script::MADE);
+            Error::io(format!("copy '{path}'"), reason)
+        }
+        Error::Io { source, .. } => Error::io(format!("read '{path}' in the sandbox"), source),
+        other => other,
+    }
+}
+
+/// The directory and the name in it that `tar` is to make an archive of.
+fn tar_arguments(source: &SandboxPath) -> (&str, &str) {
+    match source.ending {
+        Ending::Name => source.split(),
+        Ending::Slash | Ending::Nameless => (source.as_str(), "."),
     }
 }
 

@@ -110,6 +110,11 @@ pub(crate) fn is_kernels(path: &str) -> bool {
     mounts.any(|mount| is_at_or_below(path, mount))
 }
 
+/// Whether what is at a path has no content but what the kernel makes of it as it is read.
+pub(crate) fn is_made(path: &str) -> bool {
+    is_at_or_below(path, "/proc") || is_at_or_below(path, "/sys")
+}
+
 /// Whether a path is a directory's own, or one of something in it.
 fn is_at_or_below(path: &str, dir: &str) -> bool {
     let rest = path.strip_prefix(dir);

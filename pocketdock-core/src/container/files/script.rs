@@ -41,6 +41,9 @@ const NOTES_MAX: usize = 10;
 /// That a file was gone or became shorter, and has zeros in its place, is another matter.
 const HARMLESS: [&str; 2] = [": file changed as we read it", ": socket ignored"];
 
+/// Why a file of the kernel's is not copied.
+pub(crate) const MADE: &str = "the kernel makes its content as it is read; have a command print it";
+
 /// How long the engine may take to know that a sandbox has gone whose script has ended.
 const FATE_WITHIN: Duration = Duration::from_secs(2);
 const FATE_POLL: Duration = Duration::from_millis(50);
@@ -229,6 +232,12 @@ impl Script {
         Error::io(doing, io::Error::new(kind, reason))
     }
 
+    /// The first file of the last that GNU tar could not read or not read whole.
+    pub(crate) fn unread_file(&self) -> Option<&str> {
+        let named = self.notes.front()?.strip_prefix("tar: ")?;
+        Some(named.split_once(": ")?.0)
+    }
+
     /// Ends it before its time, with all that it has started.
     pub(crate) fn kill(&mut self) {
         self.is_done = true;
@@ -409,10 +418,7 @@ pub(crate) fn said_error(words: &str) -> Error {
             format!("read '{}' in the sandbox", path.display()),
             io::Error::other("it is no regular file"),
         ),
-        "made" => Error::io(
-            format!("copy '{}'", path.display()),
-            io::Error::other("the kernel makes its content as it is read; have a command print it"),
-        ),
+        "made" => Error::io(format!("copy '{}'", path.display()), io::Error::other(MADE)),
         "no_tar" => Error::CommandNotFound {
             command: "tar".to_owned(),
         },

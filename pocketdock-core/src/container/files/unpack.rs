@@ -38,8 +38,9 @@ pub(crate) type Inodes = HashSet<(u64, u64)>;
 /// Why an archive was not unpacked.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The archive cannot be read on, or is none.
-    Archive(read::Error),
+    /// The archive cannot be read on, or is none; in the middle of the entry with this path, if it
+    /// is not empty.
+    Archive(read::Error, Vec<u8>),
     /// What it holds cannot be put here.
     Destination(Error),
 }
@@ -48,6 +49,20 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Destination(error)
     }
+}
+
+impl Failure {
+    /// Names the entry that it happened in.
+    fn within(self, path: &[u8]) -> Self {
+        match self {
+            Failure::Archive(error, _) => Failure::Archive(error, path.to_vec()),
+            other => other,
+        }
+    }
+}
+
+fn broken(error: read::Error) -> Failure {
+    Failure::Archive(error, Vec::new())
 }
 
 type Outcome<T> = std::result::Result<T, Failure>;
@@ -110,9 +125,10 @@ pub(crate) fn unpack(
 ) -> Outcome<CopyReport> {
     let mut unpacker = Unpacker::new(destination, mapping, meter, made)?;
     let mut reader = Reader::new(archive);
-    while let Some(mut entry) = reader.next_entry().map_err(Failure::Archive)? {
+    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
         let header = entry.header().clone();
-        unpacker.add(&header, &mut entry)?;
+        let added = unpacker.add(&header, &mut entry);
+        added.map_err(|failure| failure.within(&header.path))?;
     }
     unpacker.finish()
 }
@@ -127,9 +143,10 @@ pub(crate) fn rewrite(
     let mut report = CopyReport::default();
     let mut reader = Reader::new(archive);
     let mut writer = Writer::new(out);
-    while let Some(mut entry) = reader.next_entry().map_err(Failure::Archive)? {
+    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
         let mut header = entry.header().clone();
         let names = mapping.place(&header.path)?;
+        let path = header.path.clone();
         let dropped = dropped(&header);
         if let Some(kind) = dropped {
             report.drop_entry(names.iter().collect(), kind);
@@ -150,7 +167,8 @@ pub(crate) fn rewrite(
             source: &mut entry,
             meter,
         };
-        writer.append(&header, &mut data).map_err(unwritten)?;
+        let written = writer.append(&header, &mut data);
+        written.map_err(|error| unwritten(error).within(&path))?;
     }
     writer.finish().map_err(unwritten)?;
     meter.finish();
@@ -170,7 +188,7 @@ fn stopped(error: io::Error) -> Error {
 
 fn unwritten(error: write::Error) -> Failure {
     match error {
-        write::Error::Read(error) => Failure::Archive(read::Error::Read(error)),
+        write::Error::Read(error) => broken(read::Error::Read(error)),
         write::Error::Write(error) => Failure::Destination(Error::io("write the archive", error)),
         error => Failure::Destination(Error::io("write the archive", io::Error::other(error))),
     }
@@ -394,7 +412,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
                 Ok(0) => return Ok(()),
                 Ok(n) => n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Archive(read::Error::Read(error))),
+                Err(error) => return Err(broken(read::Error::Read(error))),
             };
             let piece = self.buffer.get(..n).unwrap_or_default();
             file.write_all(piece)
