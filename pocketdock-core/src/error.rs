@@ -142,7 +142,8 @@ pub enum Error {
     },
     /// The program is there and cannot be started.
     CommandNotExecutable {
-        /// The program.
+        /// The program; empty where it is not at fault but the user or the directory that it was to
+        /// have.
         command: String,
         /// Why: not permitted, no such user, no such working directory.
         reason: String,
@@ -467,6 +468,9 @@ impl Error {
             }
             Error::CommandNotFound { command } => {
                 write!(f, "no program named '{command}' in the container")
+            }
+            Error::CommandNotExecutable { command, reason } if command.is_empty() => {
+                f.write_str(reason)
             }
             Error::CommandNotExecutable { command, reason } => {
                 write!(f, "cannot execute '{command}': {reason}")

@@ -26,10 +26,11 @@ fn a_user_that_is_not_there_is_refused_early() {
     let run = opened(&fake).exec(["ls"]).user("nouser").run().unwrap_err();
     let fake = model_with(Kind::ExecCreate, refusal());
     let session = opened(&fake).session().unwrap_err();
-    for (error, program) in [(run, "ls"), (session, "sh")] {
+    for error in [run, session] {
         match error {
             Error::CommandNotExecutable { command, reason } => {
-                assert_eq!((command.as_str(), reason.as_str()), (program, message));
+                assert_eq!(command, "");
+                assert_eq!(reason, "no user 'nouser' in the sandbox");
             }
             other => panic!("{other:?}"),
         }

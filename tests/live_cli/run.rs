@@ -23,18 +23,20 @@ fn what_can_not_be_started_is_126_or_127() {
     let Some(live) = live() else { return };
     let sandbox = live.sandbox();
     #[rustfmt::skip]
-    let cases: [(&[&str], i32); 5] = [
-        (&["--", "no-such-program", "x"],               127),
-        (&["no-such-program"],                          127),
-        (&["--", "/etc", "x"],                          126),
-        (&["-u", "no-such-user", "--", "ls", "/"],      126),
-        (&["-w", "/no/such/dir", "--", "ls", "/"],      126),
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["--", "no-such-program", "x"],          127, "no program named 'no-such-program'"),
+        (&["no-such-program"],                     127, "no-such-program"),
+        (&["--", "/etc", "x"],                     126, "cannot execute '/etc'"),
+        (&["-u", "no-such-user", "--", "ls", "/"], 126, ": no user 'no-such-user' in the sandbox\n"),
+        (&["-u", "0:no-such-group", "true"],       126, ": no group 'no-such-group' in the sandbox\n"),
+        (&["-w", "/no/such/dir", "ls"],            126, ": no directory '/no/such/dir' in the sandbox\n"),
+        (&["-w", "/etc/passwd", "ls"],             126, ": '/etc/passwd' is not a directory in the sandbox\n"),
     ];
-    for (words, wanted) in cases {
+    for (words, wanted, said) in cases {
         let output = sandbox.run(words);
         assert_eq!(code(&output), wanted, "{words:?} {output:?}");
         assert!(output.stdout.is_empty(), "{words:?} {output:?}");
-        assert!(!output.stderr.is_empty(), "{words:?}");
+        assert!(text(&output.stderr).contains(said), "{words:?} {output:?}");
     }
 }
 

@@ -236,8 +236,8 @@ impl Attached {
         let kills_before = target.kill_count();
         let started = Instant::now();
         let started_at = Timestamp::from(host::now());
-        let streaming = exec::start(&target.client, &target.exec_id, false)
-            .map_err(|error| launch::start_error(error, &command))?;
+        let streaming =
+            exec::start(&target.client, &target.exec_id, false).map_err(launch::start_error)?;
         let input = match stdin {
             Some(stdin) => {
                 let pump = InputPump::start(stdin, streaming.body.connection());

@@ -59,32 +59,60 @@ pub(crate) fn failure(
             output: Box::default(),
         });
     }
+    if let Some(reason) = place_or_user(&text) {
+        return Some(Error::CommandNotExecutable {
+            command: String::new(),
+            reason,
+        });
+    }
     let program = command.first().cloned().unwrap_or_default();
-    let reason = reason(&text);
-    let about_program = !text.contains("chdir to cwd") && !text.contains("unable to find ");
     let missing = text.contains("executable file not found")
         || text.contains("attempted to invoke a command that was not found")
         || text.contains("no such file or directory");
-    Some(if about_program && missing {
-        Error::CommandNotFound { command: program }
-    } else {
-        Error::CommandNotExecutable {
+    Some(match missing {
+        true => Error::CommandNotFound { command: program },
+        false => Error::CommandNotExecutable {
             command: program,
-            reason,
+            reason: reason(&text),
+        },
+    })
+}
+
+/// What is wrong with the directory or the user that a program was to start in and as: of the
+/// program itself nothing has been seen then.
+fn place_or_user(text: &str) -> Option<String> {
+    for (said, what) in [
+        ("unable to find user ", "user"),
+        ("unable to find group ", "group"),
+    ] {
+        if let Some((_, rest)) = text.split_once(said) {
+            let name = rest.split(':').next().unwrap_or(rest).trim();
+            return Some(format!("no {what} '{name}' in the sandbox"));
         }
+    }
+    // runc has `chdir to cwd ("/x") set in …`, crun "chdir to `/x`".
+    let (_, rest) = text.split_once("chdir to ")?;
+    let mut parts = rest.split(['"', '`']);
+    let dir = parts.nth(1)?;
+    Some(match parts.next()? {
+        why if why.contains("ot a directory") => {
+            format!("'{dir}' is not a directory in the sandbox")
+        }
+        why if why.contains("o such file") => format!("no directory '{dir}' in the sandbox"),
+        _ => format!("the user may not enter '{dir}' in the sandbox"),
     })
 }
 
 /// What a refused start means for the command.
-pub(crate) fn start_error(error: Error, command: &[String]) -> Error {
+pub(crate) fn start_error(error: Error) -> Error {
     match error {
         Error::Engine { message, .. }
             if message.contains("unable to find user ")
                 || message.contains("unable to find group ") =>
         {
             Error::CommandNotExecutable {
-                command: command.first().cloned().unwrap_or_default(),
-                reason: message,
+                command: String::new(),
+                reason: place_or_user(&message).unwrap_or(message),
             }
         }
         other => other,
@@ -144,10 +172,16 @@ mod tests {
                 .unwrap()
                 .to_string()
         };
+        assert_eq!(message(WORKDIR), "no directory '/nope' in the sandbox");
+        let crun: &[u8] =
+            b"Error: crun: chdir to `/no pe`: No such file or directory: OCI runtime \
+            attempted to invoke a command that was not found\n";
+        assert_eq!(message(crun), "no directory '/no pe' in the sandbox");
+        let denied: &[u8] = b"Error: runc: exec failed: unable to start container process: chdir \
+            to cwd (\"/root\") set in config.json failed: permission denied: OCI permission denied";
         assert_eq!(
-            message(WORKDIR),
-            "cannot execute 'nope': chdir to cwd (\"/nope\") set in config.json failed: no such \
-             file or directory"
+            message(denied),
+            "the user may not enter '/root' in the sandbox"
         );
         assert_eq!(
             message(DENIED),
@@ -159,10 +193,7 @@ mod tests {
     fn an_unknown_user_is_why_a_program_cannot_be_executed() {
         let text = b"unable to find user nope: no matching entries in passwd file\r\n";
         let error = failure(&state(126, 0), text, &["ls".to_owned()], "box").unwrap();
-        assert_eq!(
-            error.to_string(),
-            "cannot execute 'ls': unable to find user nope: no matching entries in passwd file"
-        );
+        assert_eq!(error.to_string(), "no user 'nope' in the sandbox");
     }
 
     #[test]
@@ -178,15 +209,18 @@ mod tests {
 
     #[test]
     fn podman_refuses_to_start_for_an_unknown_user_or_group() {
-        for message in ["unable to find user x: no", "unable to find group x: no"] {
+        for (message, wanted) in [
+            ("unable to find user x: no", "no user 'x' in the sandbox"),
+            ("unable to find group x: no", "no group 'x' in the sandbox"),
+        ] {
             let refused = Error::Engine {
                 endpoint: "POST /exec/1/start".into(),
                 status: 500,
                 message: message.into(),
             };
-            let error = start_error(refused, &["ls".to_owned()]);
+            let error = start_error(refused);
             assert!(
-                matches!(&error, Error::CommandNotExecutable { reason, .. } if reason == message),
+                matches!(&error, Error::CommandNotExecutable { reason, .. } if reason == wanted),
                 "{error}"
             );
         }
@@ -199,7 +233,7 @@ mod tests {
             Are you trying to mount a directory onto a file (or vice-versa)?\r\n";
         let error = failure(&state(126, 0), text, &["ls".to_owned()], "box").unwrap();
         assert!(
-            error.to_string().ends_with("failed: not a directory"),
+            error.to_string() == "'/etc/passwd' is not a directory in the sandbox",
             "{error}"
         );
     }

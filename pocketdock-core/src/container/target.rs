@@ -63,7 +63,7 @@ impl Target {
     /// start.
     pub(crate) fn create_exec(&mut self, config: &ExecConfig) -> Result<()> {
         let created = exec::create(&self.client, &self.container, config);
-        self.exec_id = created.map_err(|error| launch::start_error(error, &config.command))?;
+        self.exec_id = created.map_err(launch::start_error)?;
         Ok(())
     }
 

@@ -142,8 +142,8 @@ impl Exec {
         }
         target.create_exec(&config)?;
         let started = Instant::now();
-        let streaming = exec::start(&target.client, &target.exec_id, true)
-            .map_err(|error| launch::start_error(error, &config.command))?;
+        let streaming =
+            exec::start(&target.client, &target.exec_id, true).map_err(launch::start_error)?;
         let connection = streaming.body.connection().share();
         let mut terminal = Terminal {
             handle: TerminalHandle { target, connection },

@@ -109,8 +109,8 @@ impl Script {
         };
         let mut target = container.target(config.user.clone(), marks);
         target.create_exec(&config)?;
-        let streaming = exec::start(&target.client, &target.exec_id, false)
-            .map_err(|error| launch::start_error(error, &config.command))?;
+        let streaming =
+            exec::start(&target.client, &target.exec_id, false).map_err(launch::start_error)?;
         Ok(Script {
             target,
             command: config.command,

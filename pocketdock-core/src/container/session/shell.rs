@@ -71,8 +71,8 @@ impl Shell {
         config.env.push(target.marks.variable());
         config.stdin = true;
         target.create_exec(&config)?;
-        let streaming = exec::start(&target.client, &target.exec_id, false)
-            .map_err(|error| launch::start_error(error, &config.command))?;
+        let streaming =
+            exec::start(&target.client, &target.exec_id, false).map_err(launch::start_error)?;
         let socket = streaming.body.connection().share();
         socket
             .set_write_timeout(Some(WRITE_TIMEOUT))

@@ -735,8 +735,8 @@ fn drop_abort_lines(stderr: &mut Vec<u8>, rounds: u32) {
 fn no_directory(job: &Job) -> Error {
     let dir = job.surroundings.workdir.clone().unwrap_or_default();
     Error::CommandNotExecutable {
-        command: "sh".to_owned(),
-        reason: format!("no working directory '{dir}'"),
+        command: String::new(),
+        reason: format!("no directory '{dir}' in the sandbox"),
     }
 }
 
