@@ -17,6 +17,7 @@ use std::vec::IntoIter;
 
 use pocketdock_core::wire::nearest::nearest;
 
+use crate::command::COMMANDS;
 use crate::failure::{Failure, usage};
 use crate::option::Opt;
 use crate::output::visible;
@@ -277,8 +278,10 @@ impl Grammar<'_> {
     fn long(&self, long: &str) -> Result<&'static Opt, Failure> {
         let all = || self.options.iter().copied().flatten();
         all().find(|opt| opt.long == long).ok_or_else(|| {
-            let hint = nearest(long, all().map(|opt| opt.long))
-                .map(|known| format!("did you mean '{known}'?"));
+            let hint = elsewhere(long).or_else(|| {
+                nearest(long, all().map(|opt| opt.long))
+                    .map(|known| format!("did you mean '{known}'?"))
+            });
             Failure::Usage {
                 message: format!("unknown option '{}'", visible(long)),
                 hint,
@@ -311,6 +314,22 @@ impl Grammar<'_> {
             _ => None,
         };
         Failure::Usage { message, hint }
+    }
+}
+
+/// Of which commands an option is, that the one at hand does not have.
+fn elsewhere(long: &str) -> Option<String> {
+    let mut commands = String::new();
+    for command in COMMANDS {
+        let mut groups = command.groups.iter();
+        if groups.any(|group| group.options.iter().any(|opt| opt.long == long)) {
+            let lead = if commands.is_empty() { "" } else { ", " };
+            commands = format!("{commands}{lead}'{}'", command.name);
+        }
+    }
+    match commands.is_empty() {
+        true => None,
+        false => Some(format!("'{long}' is an option of {commands}")),
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) enum Failure {
     Core(Error),
     /// The same, and what to do about it depends on what was asked.
     Hinted(Error, &'static str),
-    /// Our own stdin, stdout or stderr failed.
+    /// Our own stdout failed, or the terminal that it is.
     Stdio(io::Error),
     /// A signal ended us before the work was done.
     Interrupted(Signal),
@@ -51,6 +51,12 @@ pub(crate) fn usage(message: impl Into<String>) -> Failure {
         message: message.into(),
         hint: None,
     }
+}
+
+/// Our own stdin failed.
+pub(crate) fn unread_stdin(source: io::Error) -> Failure {
+    let doing = "read stdin".to_owned();
+    Error::Io { doing, source }.into()
 }
 
 impl From<Error> for Failure {
@@ -126,7 +132,7 @@ fn message(failure: &Failure) -> Option<String> {
         Failure::Usage { message, .. } => Some(message.clone()),
         Failure::Core(error) | Failure::Hinted(error, _) => Some(error.to_string()),
         Failure::Stdio(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
-        Failure::Stdio(error) => Some(format!("cannot read stdin or write stdout: {error}")),
+        Failure::Stdio(error) => Some(format!("cannot write stdout: {error}")),
         Failure::Interrupted(signal) => Some(format!("ended by {}", signal.name())),
         Failure::CutShort { cause, .. } => message(cause),
     }

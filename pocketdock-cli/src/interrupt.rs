@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use pocketdock_core::Signal as Sent;
+use pocketdock_core::{Error, Signal as Sent};
 
 use crate::failure::Failure;
 use crate::spawn::spawn;
@@ -88,7 +88,7 @@ impl Events {
 
 impl Interrupts {
     /// Begins to watch. To be called before anything else starts a thread.
-    pub(crate) fn watch() -> io::Result<Self> {
+    pub(crate) fn watch() -> Result<Self, Failure> {
         let events = Arc::new(Events::default());
         let received = Arc::new(Mutex::new(Vec::new()));
         let (record, forward) = (Arc::clone(&received), Arc::clone(&events));
@@ -99,7 +99,11 @@ impl Interrupts {
                 signal.die();
             }
             forward.send(Event::Signal(signal));
-        }))?;
+        }));
+        let watch = watch.map_err(|source| Error::Io {
+            doing: "watch for signals".to_owned(),
+            source,
+        })?;
         Ok(Self {
             _watch: watch,
             received,

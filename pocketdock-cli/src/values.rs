@@ -43,6 +43,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
     parse_duration(text).map_err(|_| "a duration such as 30, 30s, 5m or 1h")
 }
 
+/// A length of time to live.
+pub(crate) fn ttl(text: &str) -> Result<Duration, &'static str> {
+    let form = "a duration of more than nothing, such as 90, 30m or 1h";
+    let duration = parse_duration(text).ok();
+    duration.filter(|duration| !duration.is_zero()).ok_or(form)
+}
+
 /// A length of time where 0 means that there is no limit.
 pub(crate) fn limit(text: &str) -> Result<Option<Duration>, &'static str> {
     duration(text).map(|duration| Some(duration).filter(|duration| !duration.is_zero()))

@@ -208,6 +208,32 @@ fn a_mistyped_option_is_refused_with_the_nearest() {
     }
 }
 
+/// Nothing near by chance is offered for it.
+#[test]
+fn an_option_of_another_command_is_told_as_such() {
+    let dir = project();
+    for row in &ROWS {
+        let own: Vec<_> = row
+            .command()
+            .options
+            .iter()
+            .map(|opt| opt.long.clone())
+            .collect();
+        for other in &ROWS {
+            for opt in other.command().options.iter() {
+                if own.contains(&opt.long) {
+                    continue;
+                }
+                let output = alone(&dir, &row.with(&[&opt.long]));
+                let said = text(&output.stderr);
+                let hint = format!("hint: '{}' is an option of '", opt.long);
+                assert!(said.contains(&hint), "{} {}: {said}", row.name, opt.long);
+                assert!(said.contains(&format!("'{}'", other.name)), "{said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_missing_is_named() {
     let dir = project();

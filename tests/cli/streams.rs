@@ -60,6 +60,28 @@ fn a_full_disk_is_a_failure() {
         let stdout = Stdio::from(full.try_clone().unwrap());
         let output = pocketdock().args(words).stdout(stdout).output().unwrap();
         assert_eq!(code(&output), 1, "{words:?}");
-        assert!(text(&output.stderr).contains("stdout"), "{output:?}");
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with("pocketdock: cannot write stdout: "),
+            "{said}"
+        );
+    }
+}
+
+/// A directory can be opened and not be read.
+#[test]
+fn a_stdin_that_cannot_be_read_is_no_matter_of_stdout() {
+    for (words, failed) in [
+        (&["import", "-"][..], 1),
+        (&["run", "box", "-i", "--lang", "python"], 125),
+    ] {
+        let stdin = Stdio::from(File::open("/").unwrap());
+        let output = pocketdock().args(words).stdin(stdin).output().unwrap();
+        assert_eq!(code(&output), failed, "{words:?}");
+        let said = text(&output.stderr);
+        assert!(
+            said.starts_with("pocketdock: cannot read stdin: "),
+            "{said}"
+        );
     }
 }

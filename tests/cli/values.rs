@@ -4,7 +4,7 @@
 use crate::program::{self, code, text};
 
 /// Option, malformed value, and what the message must show of the form.
-const MALFORMED: [(&str, &str, &str); 61] = [
+const MALFORMED: [(&str, &str, &str); 62] = [
     ("--port", "80:", "[ADDR:][HOST]:CONTAINER[/udp]"),
     ("--port", "80", "[ADDR:][HOST]:CONTAINER[/udp]"),
     ("--port", "8080:80/sctp", "[ADDR:][HOST]:CONTAINER[/udp]"),
@@ -39,7 +39,12 @@ const MALFORMED: [(&str, &str, &str); 61] = [
     ("--timeout", "-5", "such as"),
     ("--timeout", "5 parsecs", "such as"),
     ("--ttl", "-1h", "such as"),
-    ("--ttl", "0", "more than"),
+    (
+        "--ttl",
+        "0",
+        "'0' for '--ttl': expected a duration of more than nothing",
+    ),
+    ("--ttl", "0s", "'0s' for '--ttl'"),
     ("--ttl", "0.1ns", "such as"),
     ("--env", "=x", "KEY"),
     ("--env", "", "KEY"),

@@ -179,9 +179,9 @@ fn variables_are_read_as_the_key_wants_them() {
 fn values_of_a_wrong_type_or_range_are_errors_with_their_line() {
     #[rustfmt::skip] // one case per line
     let cases = [
-        ("project_name: 1",                 "project_name: expected 1 to 128 characters on one line, not 1"),
-        ("project_name: ''",                "project_name: expected 1 to 128 characters on one line, not ''"),
-        ("project_name: \"a\\nb\"",         "project_name: expected 1 to 128 characters on one line, not 'a\\nb'"),
+        ("project_name: 1",                 "project_name: expected 1 to 128 characters on one line other than '.', not 1"),
+        ("project_name: ''",                "project_name: expected 1 to 128 characters on one line other than '.', not ''"),
+        ("project_name: \"a\\nb\"",         "project_name: expected 1 to 128 characters on one line other than '.', not 'a\\nb'"),
         ("default_profile: minimal-cobol",  "default_profile: expected the name of a profile (PROFILES), not 'minimal-cobol'"),
         ("default_persist: 'true'",         "default_persist: expected true or false, not 'true'"),
         ("auto_log:",                       "auto_log: expected true or false, not nothing"),

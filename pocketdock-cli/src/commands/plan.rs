@@ -9,7 +9,7 @@ use pocketdock_core::container::plan::checked_reference;
 use pocketdock_core::{Config, Container, CreateOptions, Error, Exec, Stdin, languages};
 
 use crate::args::{Args, text};
-use crate::failure::{Failure, usage};
+use crate::failure::{Failure, unread_stdin, usage};
 use crate::sink::Form;
 use crate::values;
 
@@ -235,7 +235,7 @@ fn code_from_stdin() -> Result<String, Failure> {
         .read_to_string(&mut code)
         .map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => usage("the code on stdin is not valid UTF-8"),
-            _ => error.into(),
+            _ => unread_stdin(error),
         })?;
     if CODE_LEN_MAX < u64::try_from(taken).unwrap_or(u64::MAX) {
         return Err(usage(format!(

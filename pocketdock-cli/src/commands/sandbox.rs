@@ -123,7 +123,7 @@ fn identity(args: &mut Args, config: &Config) -> Result<CreateOptions, Failure> 
     if let Some(project) = args.parsed("--project", values::project)?.or_else(own) {
         options = options.project(&project);
     }
-    if let Some(ttl) = args.parsed("--ttl", values::duration)? {
+    if let Some(ttl) = args.parsed("--ttl", values::ttl)? {
         options = options.ttl(ttl);
     }
     Ok(if args.flag("--no-init") {

@@ -22,7 +22,7 @@ use pocketdock_core::{Engine, Error, Progress, list_profiles, resolve_profile};
 
 use crate::args::Args;
 use crate::draft::{Draft, Hashed, Litter, digest_of, promised};
-use crate::failure::{Failure, OTHER_ARCHIVE, Outcome, usage};
+use crate::failure::{Failure, OTHER_ARCHIVE, Outcome, unread_stdin, usage};
 use crate::gzip::{Compressor, Decompressor, MAGIC};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};
@@ -220,8 +220,9 @@ fn import_stdin(console: &Console<'_>) -> Result<Vec<String>, Failure> {
     if io::stdin().is_terminal() {
         return Err(usage("no archive on stdin: it is a terminal"));
     }
-    let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let (begin, is_compressed) = sniff(&stdin)?;
+    let stdin = io::stdin().as_fd().try_clone_to_owned();
+    let stdin = File::from(stdin.map_err(unread_stdin)?);
+    let (begin, is_compressed) = sniff(&stdin).map_err(unread_stdin)?;
     not_empty("stdin", &begin)?;
     let engine = connect(console)?;
     let mut line = ProgressLine::new(console, "importing");

@@ -26,7 +26,7 @@ pub fn checked_project_name(name: &str) -> Result<&str> {
 }
 
 /// What [`checked_project_name`] accepts, in words.
-pub(crate) const FORM: &str = "expected 1 to 128 characters on one line";
+pub(crate) const FORM: &str = "expected 1 to 128 characters on one line other than '.'";
 
 /// Whether this can name a project. `.` stands for the project of the working directory.
 pub(crate) fn is_name(name: &str) -> bool {

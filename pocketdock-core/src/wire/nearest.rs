@@ -17,7 +17,8 @@ pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
     let typed: Vec<char> = word.chars().take(WORD_LEN_MAX).collect();
     known
         .map(|candidate| (slips(&typed, candidate), candidate))
-        .filter(|&(slips, candidate)| slips <= 1.max(candidate.len() / 3))
+        // The dashes that all options have in common make none of them nearer.
+        .filter(|&(slips, candidate)| slips <= 1.max(candidate.trim_start_matches('-').len() / 3))
         .min_by_key(|&(slips, _)| slips)
         .map(|(_, candidate)| candidate)
 }
@@ -75,6 +76,8 @@ mod tests {
             ("shut",        Some("shutdown")),
             ("--memlimit",  Some("--mem-limit")),
             ("--mem",       Some("--mem-limit")),
+            ("--mem-lim1t", Some("--mem-limit")),
+            ("--member",    None),
             ("--",          None),
             ("x",           None),
             ("kubernetes",  None),
