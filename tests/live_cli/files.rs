@@ -59,6 +59,32 @@ fn archives_go_through_pipes() {
     assert!(text(&cut.stderr).contains("cut short"), "{cut:?}");
 }
 
+/// Through the engine's archive endpoint, whose own words name a request and an ID.
+#[test]
+fn what_is_read_only_is_told_as_such() {
+    let Some(live) = live() else { return };
+    let running = live.sandbox_with(&["--hardened"]);
+    let stopped = live.sandbox_with(&["--hardened"]);
+    assert_eq!(code(&live.run(&["stop", &stopped.name])), 0);
+    for sandbox in [&running, &stopped] {
+        let pushed = live.run(&["push", &sandbox.name, "/etc/passwd", "/etc/x"]);
+        let said = text(&pushed.stderr);
+        // Podman writes below the root that is read-only once the sandbox runs.
+        assert_eq!(
+            code(&pushed),
+            i32::from(!said.starts_with("pushed")),
+            "{said}"
+        );
+        assert!(!said.contains("PUT"), "{said}");
+        let wanted = [
+            "pocketdock: cannot write '/etc/x' in the sandbox: it is read-only there; a tmpfs or",
+            "pocketdock: cannot use '/etc' in the sandbox: permission denied",
+        ];
+        let is_told = wanted.iter().any(|wanted| said.starts_with(wanted));
+        assert!(is_told || code(&pushed) == 0, "{said}");
+    }
+}
+
 #[test]
 fn what_is_no_archive_on_stdin_is_told_with_the_way_out() {
     let Some(live) = live() else { return };

@@ -100,7 +100,8 @@ pub(crate) fn put(
 ///
 /// # Errors
 ///
-/// As [`archive::put`], what `pack` says of its source, and [`Error::Io`] for a full disk.
+/// As [`archive::put`], what `pack` says of its source, and [`Error::Io`] for a full disk and one
+/// that is read-only.
 pub(crate) fn send(
     container: &Container,
     dir: &str,
@@ -127,10 +128,20 @@ pub(crate) fn send(
             let full = io::Error::new(io::ErrorKind::StorageFull, NO_SPACE);
             Err(Error::io(doing, full))
         }
+        (_, Err(Error::Engine { message, .. })) if is_read_only(&message) => {
+            let reason = "it is read-only there; a tmpfs or a volume is not";
+            let error = io::Error::new(io::ErrorKind::ReadOnlyFilesystem, reason);
+            Err(Error::io(doing, error))
+        }
         (_, Err(error)) => Err(error),
         (Some(Ok(report)), Ok(())) => Ok(report),
         (None, Ok(())) => Err(Error::io(doing, io::ErrorKind::UnexpectedEof.into())),
     }
+}
+
+/// Whether the engine may not write to a place: Podman's words are the system's, Docker's its own.
+fn is_read_only(message: &str) -> bool {
+    message.contains("read-only file system") || message.contains("marked read-only")
 }
 
 impl Place {
