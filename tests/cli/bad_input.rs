@@ -74,6 +74,12 @@ fn options_and_commands_that_are_no_text_are_unknown() {
     // With the way to have the bytes all the same.
     let output = run_bytes(&dir, &[b"run", b"box", b"ls", BYTES]);
     assert!(text(&output.stderr).contains("printf a\\377"), "{output:?}");
+    let output = run_bytes(&dir, &[b"pull", b"box", b"/a\xff", b"."]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("\nhint: pull the directory that it is in"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use pocketdock_core::wire::size::format_size;
 use pocketdock_core::wire::value::Value;
 use pocketdock_core::{CopyReport, Error, Progress};
 
-use crate::args::Args;
+use crate::args::{Args, text};
 use crate::failure::{Failure, Outcome, usage};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};
@@ -51,7 +51,9 @@ pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
 /// `pocketdock pull CONTAINER SRC DEST`
 pub(crate) fn pull(mut args: Args, console: &mut Console<'_>) -> Outcome {
     let container = args.positional("CONTAINER")?;
-    let source = args.positional("SRC")?;
+    let source = text(args.word("SRC")?, "SRC").map_err(|failure| {
+        failure.or_hint(|| "pull the directory that it is in, with all its names".to_owned())
+    })?;
     let dest = args.word("DEST");
     let dest = dest.map_err(|missing| two_words(missing, container.as_ref()))?;
     args.finish()?;
