@@ -17,7 +17,6 @@ use std::vec::IntoIter;
 
 use pocketdock_core::wire::nearest::nearest;
 
-use crate::command::COMMANDS;
 use crate::failure::{Failure, usage};
 use crate::option::Opt;
 use crate::output::visible;
@@ -42,6 +41,8 @@ pub(crate) struct Grammar<'t> {
     pub(crate) options: &'t [&'static [Opt]],
     /// When to stop.
     pub(crate) tail: Tail,
+    /// What to say of an option that is not one here, if it is one elsewhere.
+    pub(crate) elsewhere: fn(&str) -> Option<String>,
 }
 
 /// The words of a command line, sorted.
@@ -278,7 +279,7 @@ impl Grammar<'_> {
     fn long(&self, long: &str) -> Result<&'static Opt, Failure> {
         let all = || self.options.iter().copied().flatten();
         all().find(|opt| opt.long == long).ok_or_else(|| {
-            let hint = elsewhere(long).or_else(|| {
+            let hint = (self.elsewhere)(long).or_else(|| {
                 nearest(long, all().map(|opt| opt.long))
                     .map(|known| format!("did you mean '{known}'?"))
             });
@@ -317,22 +318,6 @@ impl Grammar<'_> {
     }
 }
 
-/// Of which commands an option is, that the one at hand does not have.
-fn elsewhere(long: &str) -> Option<String> {
-    let mut commands = String::new();
-    for command in COMMANDS {
-        let mut groups = command.groups.iter();
-        if groups.any(|group| group.options.iter().any(|opt| opt.long == long)) {
-            let lead = if commands.is_empty() { "" } else { ", " };
-            commands = format!("{commands}{lead}'{}'", command.name);
-        }
-    }
-    match commands.is_empty() {
-        true => None,
-        false => Some(format!("'{long}' is an option of {commands}")),
-    }
-}
-
 /// A value that does not have the form it must have.
 pub(crate) fn malformed(value: &str, what: &str, why: Malformed) -> Failure {
     match why {
@@ -361,7 +346,7 @@ fn next_value(words: &mut IntoIter<OsString>, name: &str) -> Result<OsString, Fa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::{Command, GLOBAL_OPTIONS};
+    use crate::command::{Command, GLOBAL_OPTIONS, elsewhere};
 
     const UNLESS: Tail = Tail::AfterOneUnless(&["--image"]);
 
@@ -380,6 +365,7 @@ mod tests {
         let grammar = Grammar {
             options: &options,
             tail,
+            elsewhere,
         };
         let lexed = lex(&mut args, &mut iter, &grammar);
         (lexed.map(|_| args), iter.len())
@@ -495,6 +481,7 @@ mod tests {
         let grammar = Grammar {
             options: &options,
             tail: Tail::None,
+            elsewhere,
         };
         let mut args = Args::default();
         lex(&mut args, &mut vec![bytes()].into_iter(), &grammar).unwrap();

@@ -1093,6 +1093,22 @@ pub(crate) const NAMES_ELSEWHERE: &[(&str, &str)] = &[
     ("unpause", "resume"),
 ];
 
+/// What to say of an option that the command at hand does not have: of which commands it is one.
+pub(crate) fn elsewhere(long: &str) -> Option<String> {
+    let mut commands = String::new();
+    for command in COMMANDS {
+        let mut groups = command.groups.iter();
+        if groups.any(|group| group.options.iter().any(|opt| opt.long == long)) {
+            let lead = if commands.is_empty() { "" } else { ", " };
+            commands = format!("{commands}{lead}'{}'", command.name);
+        }
+    }
+    match commands.is_empty() {
+        true => None,
+        false => Some(format!("'{long}' is an option of {commands}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

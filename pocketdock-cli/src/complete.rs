@@ -97,7 +97,12 @@ fn look(
     let mut words = before.to_vec();
     words.push(probe.into());
     let mut words = words.into_iter();
-    let place = lex(&mut args, &mut words, &Grammar { options, tail }).ok()??;
+    let grammar = Grammar {
+        options,
+        tail,
+        elsewhere: |_| None, // Nobody is told.
+    };
+    let place = lex(&mut args, &mut words, &grammar).ok()??;
     Some((args, place))
 }
 

@@ -11,7 +11,9 @@ use std::vec::IntoIter;
 use pocketdock_core::wire::nearest::nearest;
 
 use crate::args::{Args, Grammar, Tail, lex, text};
-use crate::command::{COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, NAMES_ELSEWHERE};
+use crate::command::{
+    COMMANDS, Command, GLOBAL_OPTIONS, LEADING_OPTIONS, NAMES_ELSEWHERE, elsewhere,
+};
 use crate::completions::{self, Shell};
 use crate::failure::{Failure, usage};
 use crate::globals::Globals;
@@ -49,6 +51,7 @@ fn read_words(words: Vec<OsString>, globals: &mut Globals) -> Result<Request, Fa
     let grammar = Grammar {
         options: &[LEADING_OPTIONS, GLOBAL_OPTIONS],
         tail: Tail::Now,
+        elsewhere,
     };
     let mut leading = Args::default();
     let asked = globals
@@ -102,6 +105,7 @@ fn read_command(
     let grammar = Grammar {
         options: &options,
         tail: command.tail,
+        elsewhere,
     };
     let mut args = Args::default();
     match globals.read(&mut args, words, &grammar)? {
@@ -116,6 +120,7 @@ fn help(words: &mut IntoIter<OsString>, globals: &mut Globals) -> Result<Request
     let grammar = Grammar {
         options: &[GLOBAL_OPTIONS],
         tail: Tail::None,
+        elsewhere,
     };
     let mut args = Args::default();
     if let Some(request) = globals.read(&mut args, words, &grammar)? {

@@ -504,8 +504,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// The variant's code and the phrase, which says what a list of the fields would. It is what a panic
-/// or `main` shows; and that list would take up 14 KB of every program.
+/// The variant's code and the phrase, which says what a list of the fields would. It is what a
+/// panic or `main` shows; and that list would take up 14 KB of every program.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.code())
