@@ -135,14 +135,27 @@ impl Live {
     /// Whether sandboxes can be limited and paused: not without root on control groups of version
     /// 1. If not, says that this is skipped.
     pub(crate) fn has_control_groups(&self) -> bool {
-        let info = self.ask("GET", "/info", "");
-        let has = !info.contains(r#""Rootless":true"#) || info.contains(r#""CgroupVersion":"2""#);
+        let has = self.can_limit();
         if !has {
             let name = thread::current().name().unwrap_or("a test").to_owned();
             let line = format!("cli_live: {name} SKIPPED: this engine has no control groups\n");
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
         has
+    }
+
+    fn can_limit(&self) -> bool {
+        let info = self.ask("GET", "/info", "");
+        !info.contains(r#""Rootless":true"#) || info.contains(r#""CgroupVersion":"2""#)
+    }
+
+    /// The options for a sandbox of which nothing is to be warned: one without limits, where the
+    /// engine applies none.
+    pub(crate) fn without_warnings(&self) -> &'static [&'static str] {
+        match self.can_limit() {
+            true => &[],
+            false => &["--pids-limit", "0"],
+        }
     }
 
     /// Removes what may be gone already.

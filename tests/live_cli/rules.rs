@@ -60,7 +60,10 @@ fn each(live: &Live, options: &[&str], stdout: fn() -> Stdio, look: fn(&str, &Ou
         let Some(words) = words(&command, &name, live) else {
             continue;
         };
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if command == "create" {
+            words.extend(live.without_warnings());
+        }
         let mut program = live.pocketdock(&[options, words.as_slice()].concat());
         let output = program
             .current_dir(dir.path())

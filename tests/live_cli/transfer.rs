@@ -32,9 +32,8 @@ impl<'l> Image<'l> {
 
     /// What a sandbox made of it prints.
     fn run(&self, command: &str) -> String {
-        let output = self
-            .live
-            .run(&["run", "--image", &self.name, "--", command]);
+        let (image, quietly) = (["run", "--image", &self.name], self.live.without_warnings());
+        let output = self.live.run(&[&image, quietly, &["--", command]].concat());
         format!("{}{}", text(&output.stdout), text(&output.stderr))
     }
 }

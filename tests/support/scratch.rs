@@ -47,10 +47,15 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if fs::remove_dir_all(&self.path).is_err() {
-            open_up(&self.path);
-            let _ = fs::remove_dir_all(&self.path);
-        }
+        remove_tree(&self.path);
+    }
+}
+
+/// Removes a directory with all it holds, closed directories included.
+pub fn remove_tree(dir: &Path) {
+    if fs::remove_dir_all(dir).is_err() {
+        open_up(dir);
+        let _ = fs::remove_dir_all(dir);
     }
 }
 

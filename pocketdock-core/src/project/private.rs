@@ -1,6 +1,5 @@
 //! Files and directories that nobody else can read, written so that nobody ever sees half of one.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -122,11 +121,10 @@ pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(|error| Error::io(format!("list '{}'", dir.display()), error))?,
     };
-    let names = listing.filter_map(|entry| Some(entry.ok()?.file_name()));
-    let mut names: Vec<OsString> = names.collect();
-    names.sort_unstable(); // As everywhere else: a sort of another type takes two kilobytes.
-    let names = names.into_iter();
-    Ok(names.filter_map(|name| name.into_string().ok()).collect())
+    let names = listing.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// A directory of a test's own.

@@ -9,7 +9,6 @@
 //! A mark whose process is gone is what a recorder leaves that was killed: how its command ended is
 //! not known.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -261,16 +260,10 @@ pub(crate) fn unfinished(logs: &Path) -> Result<Vec<HistoryEntry>> {
 
 /// The names of the logs in a directory, oldest first.
 pub(crate) fn logs_in(dir: &Path) -> Result<Vec<String>> {
-    let mut logs = Vec::new();
-    for name in private::names_in(dir)? {
-        if name.ends_with(".log") {
-            let time = time_of(&name).unwrap_or_default();
-            logs.push(OsString::from(format!("{time}/{name}")));
-        }
-    }
-    logs.sort_unstable();
-    let names = logs.iter().filter_map(|it| it.to_str()?.split_once('/'));
-    Ok(names.map(|(_time, name)| name.to_owned()).collect())
+    let mut logs = private::names_in(dir)?;
+    logs.retain(|name| name.ends_with(".log"));
+    logs.sort_by(|a, b| time_of(a).cmp(&time_of(b)));
+    Ok(logs)
 }
 
 /// What of a log's name stands behind its kind: the time.

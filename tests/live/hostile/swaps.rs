@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pocketdock_core::Container;
 
 use crate::fixture::Live;
-use crate::support::scratch::Scratch;
+use crate::support::scratch::{Scratch, remove_tree};
 
 /// How long each of them is copied from.
 const LONG: Duration = Duration::from_secs(4);
@@ -60,7 +60,7 @@ fn directories_that_become_links_while_they_are_pulled() {
             // Whatever the last one has left is what the next one finds.
         }
         assert_not_the_hosts(&out);
-        fs::remove_dir_all(&out).unwrap();
+        remove_tree(&out);
     }
     assert_eq!(
         fs::read(scratch.join("victim/passwd")).unwrap(),

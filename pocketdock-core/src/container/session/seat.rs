@@ -24,7 +24,7 @@ use crate::error::Result;
 /// For how long the thread stands aside. Output of jobs in the background comes late by as much.
 const ROOM_TIME: Duration = Duration::from_millis(10);
 
-/// For how long a caller reads by himself: less than the time after which a command is looked after.
+/// For how long a caller reads by himself: less than until a command is first looked after.
 const LEAD_TIME: Duration = Duration::from_millis(20);
 
 /// The one place from which a shell's output is read.
