@@ -91,8 +91,9 @@ fn at_rest(live: &Live) -> Vec<Case> {
     of_user.stop().unwrap();
     let with_volume = Case::with_volume(live, "stopped, a volume");
     with_volume.sandbox.stop().unwrap();
-    let without_tar = live.sandbox();
-    assert!(without_tar.run("rm /bin/tar").unwrap().ok());
+    // Busybox has it whether its link is there or not.
+    let without_tar = live.create(&live.options().image(live.debian_image()));
+    assert!(without_tar.run("rm /usr/bin/tar").unwrap().ok());
     vec![
         Case {
             name: "stopped",
@@ -120,6 +121,40 @@ fn all(live: &Live) -> Vec<Case> {
     let mut cases = running(live);
     cases.extend(at_rest(live));
     cases
+}
+
+/// Docker's endpoint sees what lies under the memory: another directory, or nothing.
+#[test]
+fn memory_of_a_sandbox_without_tar_is_not_taken_for_something_else() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let options = live.options().image(live.debian_image());
+    let sandbox = live.create(&options.tmpfs(Tmpfs::new("/mem")));
+    let made = "echo in memory >/mem/note; ln -s /mem /to; rm /usr/bin/tar";
+    assert!(sandbox.run(made).unwrap().ok());
+    for source in ["/mem", "/mem/.", "/mem/note", "/to/."] {
+        let pulled = sandbox.pull(source, &scratch.join("out"));
+        if live.is_podman() {
+            assert!(pulled.is_ok(), "{source}: {pulled:?}");
+            fs::remove_dir_all(scratch.join("out"))
+                .or_else(|_| fs::remove_file(scratch.join("out")))
+                .unwrap();
+            continue;
+        }
+        assert!(pulled.is_err(), "{source}: {pulled:?}");
+        let said = pulled.unwrap_err().to_string();
+        assert!(said.contains("'tar' in the sandbox"), "{source}: {said}");
+        assert!(!scratch.join("out").exists(), "{source}");
+    }
+    let file = scratch.write("file", b"x");
+    let pushed = sandbox.push(&file, "/mem/file");
+    match live.is_podman() {
+        true => assert_eq!(sandbox.run("cat /mem/file").unwrap().stdout, b"x"),
+        false => {
+            let said = pushed.unwrap_err().to_string();
+            assert!(said.contains("'tar' in the sandbox"), "{said}");
+        }
+    }
 }
 
 #[test]

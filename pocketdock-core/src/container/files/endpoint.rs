@@ -82,7 +82,10 @@ pub(crate) fn put(
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
     if access.endpoint_loses(&place.dir) {
-        let reason = "that is memory, which is there while the sandbox runs; resume it first";
+        let reason = match access.runs {
+            true => MEMORY,
+            false => "that is memory, which is there while the sandbox runs; resume it first",
+        };
         return Err(Error::invalid("destination", dest.as_str(), reason));
     }
     if place.is_merged {
@@ -435,6 +438,17 @@ fn unable(path: &str, reason: &str) -> Error {
     Error::invalid("path", path, format!("{reason}; resume it first"))
 }
 
+/// What is wrong with a path of memory in a sandbox that runs and lacks these programs.
+const MEMORY: &str = "that is memory, which Docker gets at only by 'sh' and 'tar' in the sandbox";
+
+/// Refuses to read what the endpoint does not see, but code in the running sandbox does.
+fn refuse_memory(access: &Access, path: &str) -> Result<()> {
+    match access.runs && access.endpoint_loses(path) {
+        true => Err(Error::invalid("path", path, MEMORY)),
+        false => Ok(()),
+    }
+}
+
 /// Refuses what would miss, or be lost behind, something that is mounted at or below a path
 /// without links.
 fn refuse_passing_by(access: &Access, path: &str, is_met: &dyn Fn(&str) -> bool) -> Result<()> {
@@ -470,11 +484,21 @@ pub(crate) fn tree(
 /// What is copied from a path, and whether it has a name.
 fn find_source(container: &Container, access: &Access, path: &SandboxPath) -> Result<(Stat, bool)> {
     let text = path.as_str();
+    refuse_memory(access, text)?;
     let found = stat(container, access, text)?;
     if path.ending == Ending::Name {
         return Ok((found, true));
     }
-    match look(container, access, text)? {
+    // The engine would follow a link before the dot without saying where it leads.
+    let to = match text.strip_suffix("/.") {
+        None => look(container, access, text)?,
+        Some("") => look(container, access, "/")?,
+        Some(dir) => look(container, access, dir)?,
+    };
+    if let Some(to) = &to {
+        refuse_memory(access, &to.path)?;
+    }
+    match to {
         Some(to) if to.is_dir => Ok((
             Stat {
                 path: to.path,
@@ -515,8 +539,10 @@ pub(crate) fn read(
     len_max: u64,
 ) -> Result<Vec<u8>> {
     let text = path.as_str();
+    refuse_memory(access, text)?;
     let found = look(container, access, text)?;
     let found = found.ok_or_else(|| Error::PathNotFound { path: text.into() })?;
+    refuse_memory(access, &found.path)?;
     if found.is_dir {
         return Err(Error::IsADirectory { path: text.into() });
     }
