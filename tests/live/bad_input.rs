@@ -162,6 +162,22 @@ fn a_user_or_directory_that_is_not_there_keeps_a_command_from_starting() {
 }
 
 #[test]
+fn more_processors_than_there_are_are_refused_by_docker() {
+    let Some(live) = Live::begin() else { return };
+    let created = live
+        .engine()
+        .create(&live.unnamed_options().cpu_percent(102_400));
+    match created {
+        Ok(_) => assert!(live.is_podman(), "which takes any number"),
+        Err(error) => assert_eq!(
+            error.to_string(),
+            "invalid CPU percentage '102400': the engine's host has fewer processors, each of \
+             which is 100"
+        ),
+    }
+}
+
+#[test]
 fn a_name_is_free_once_its_sandbox_is_shut_down() {
     let Some(live) = Live::begin() else { return };
     let name = live.name();

@@ -82,6 +82,9 @@ fn what_is_read_only_is_told_as_such() {
         ];
         let is_told = wanted.iter().any(|wanted| said.starts_with(wanted));
         assert!(is_told || code(&pushed) == 0, "{said}");
+        let pushed = live.run(&["push", &sandbox.name, "/etc/passwd", "/proc/x"]);
+        let said = text(&pushed.stderr);
+        assert!(!said.contains("PUT") && code(&pushed) == 1, "{said}");
     }
 }
 

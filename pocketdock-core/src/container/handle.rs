@@ -174,7 +174,8 @@ impl Engine {
         let client = self.client();
         let document = options.document(plan, init, home);
         let created = containers::create(client, &plan.name, &document)
-            .inspect_err(|error| self.take_back(plan, error))?;
+            .inspect_err(|error| self.take_back(plan, error))
+            .map_err(|error| too_many_processors(error, options))?;
         // From here on the guard removes it if anything fails.
         let mut inner = Inner {
             engine: self.clone(),
@@ -266,6 +267,21 @@ fn lacks_init(error: &Error) -> bool {
         // Docker looks for it along its path, as runc does for the sandbox's own command.
         Error::CommandNotFound { command } => command == "docker-init",
         _ => false,
+    }
+}
+
+/// A refusal of more processors than the host of Docker has.
+fn too_many_processors(error: Error, options: &CreateOptions) -> Error {
+    match &error {
+        Error::Engine { message, .. } if message.contains("Range of CPUs is from") => {
+            let reason = "the engine's host has fewer processors, each of which is 100";
+            Error::invalid(
+                "CPU percentage",
+                options.cpu_percent_given().to_string(),
+                reason,
+            )
+        }
+        _ => error,
     }
 }
 

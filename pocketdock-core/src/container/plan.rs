@@ -317,6 +317,11 @@ impl CreateOptions {
         self.hardened
     }
 
+    /// The share of processors given, in percent of one.
+    pub(crate) fn cpu_percent_given(&self) -> u32 {
+        self.cpu_percent
+    }
+
     /// The user given, if any.
     pub(crate) fn user_given(&self) -> Option<&str> {
         self.user.as_deref()

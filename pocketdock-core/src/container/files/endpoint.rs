@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::{self, BufReader, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::container::files::access::Access;
+use crate::container::files::access::{Access, is_made};
 use crate::container::files::cargo::Cargo;
 use crate::container::files::look::NAMES_LEN_MAX;
 use crate::container::files::meter::Meter;
@@ -90,6 +90,10 @@ pub(crate) fn put(
     }
     if place.is_merged {
         refuse_passing_by(access, &place.dir, &|below| cargo.may_reach(below))?;
+    }
+    if is_made(&place.dir) {
+        let doing = format!("write '{}' in the sandbox", dest.as_str());
+        return Err(Error::io(doing, io::ErrorKind::PermissionDenied.into()));
     }
     let owner = find_owner(container, access)?;
     let doing = format!("write '{}' in the sandbox", dest.as_str());
