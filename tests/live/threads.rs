@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
-use pocketdock_core::{Container, Error, Stdin};
+use pocketdock_core::{Container, Error, Exec, Stdin};
 
 use crate::fixture::{Live, eventually_none};
 use crate::support::alone::alone;
@@ -56,11 +56,11 @@ impl Drop for Crowd {
     }
 }
 
-fn is_refused<T>(outcome: Result<T, Error>) {
+fn is_refused(outcome: Result<(), Error>) {
     match outcome {
         Err(Error::Io { doing, .. }) => assert_eq!(doing, "start a thread"),
         Err(error) => panic!("{error}"),
-        Ok(_) => panic!("there was room for one more thread"),
+        Ok(()) => panic!("there was room for one more thread"),
     }
 }
 
@@ -76,29 +76,29 @@ fn runs_nowhere(sandbox: &Container, command: &str) {
     });
 }
 
-#[test]
-fn a_process_that_nobody_can_watch_is_ended() {
+/// Starts a command where no thread can be started any more; none of it may go on.
+fn is_ended(test: &str, command: [&str; 2], start: impl FnOnce(Exec) -> Result<(), Error>) {
     let Some(live) = Live::begin() else { return };
-    let test = "threads::a_process_that_nobody_can_watch_is_ended";
     alone(test, &[("RUST_MIN_STACK", STACK_LEN)], || {
         let sandbox = live.sandbox();
         let crowd = Crowd::gather();
-        is_refused(sandbox.exec(["sleep", "4711"]).detach());
+        is_refused(start(sandbox.exec(command)));
         drop(crowd);
-        runs_nowhere(&sandbox, "sleep 4711");
+        runs_nowhere(&sandbox, &command.join(" "));
     });
 }
 
 #[test]
+fn a_process_that_nobody_can_watch_is_ended() {
+    let test = "threads::a_process_that_nobody_can_watch_is_ended";
+    is_ended(test, ["sleep", "4711"], |exec| exec.detach().map(drop));
+}
+
+#[test]
 fn a_command_that_nobody_can_feed_is_ended() {
-    let Some(live) = Live::begin() else { return };
     let test = "threads::a_command_that_nobody_can_feed_is_ended";
-    alone(test, &[("RUST_MIN_STACK", STACK_LEN)], || {
-        let sandbox = live.sandbox();
-        let crowd = Crowd::gather();
-        let input = Stdin::reader(io::repeat(b'x'));
-        is_refused(sandbox.exec(["sleep", "4712"]).stdin(input).run());
-        drop(crowd);
-        runs_nowhere(&sandbox, "sleep 4712");
+    let input = Stdin::reader(io::repeat(b'x'));
+    is_ended(test, ["sleep", "4712"], |exec| {
+        exec.stdin(input).run().map(drop)
     });
 }

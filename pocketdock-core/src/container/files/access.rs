@@ -74,12 +74,12 @@ impl Access {
         }
     }
 
-    /// Whether what is written to a directory by the archive endpoint is lost: Docker's writes
-    /// below the places where memory is mounted in a sandbox that runs.
-    pub(crate) fn endpoint_loses(&self, dir: &str) -> bool {
-        let dir = way_to(dir);
+    /// Whether the archive endpoint finds another thing at a path: Docker's reads and writes what
+    /// lies under the places where memory is mounted in a sandbox that runs.
+    pub(crate) fn endpoint_passes_under(&self, path: &str) -> bool {
+        let path = way_to(path);
         let mut mounts = self.memory_mounts.iter();
-        self.kind != EngineKind::Podman && mounts.any(|mount| is_at_or_below(&dir, mount))
+        self.kind != EngineKind::Podman && mounts.any(|mount| is_at_or_below(&path, mount))
     }
 
     /// The mount points that the archive endpoint passes by: on Docker those of memory, on Podman,
@@ -209,9 +209,9 @@ mod tests {
         assert!(!docker.endpoint_sees("/dev") && !docker.endpoint_sees("/dev/shm/x"));
         let docker = access(EngineKind::Docker, &["/tmp", "/a/b"]);
         assert!(!docker.endpoint_sees("/opt"));
-        assert!(docker.endpoint_loses("/tmp/") && docker.endpoint_loses("/a/b/c"));
-        assert!(!docker.endpoint_loses("/tmpx") && !docker.endpoint_loses("/a"));
+        assert!(docker.endpoint_passes_under("/tmp/") && docker.endpoint_passes_under("/a/b/c"));
+        assert!(!docker.endpoint_passes_under("/tmpx") && !docker.endpoint_passes_under("/a"));
         let podman = access(EngineKind::Podman, &["/tmp"]);
-        assert!(podman.endpoint_sees("/dev/shm") && !podman.endpoint_loses("/tmp"));
+        assert!(podman.endpoint_sees("/dev/shm") && !podman.endpoint_passes_under("/tmp"));
     }
 }

@@ -81,9 +81,9 @@ pub(crate) fn put(
     meter: &mut Meter<'_>,
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
-    if access.endpoint_loses(&place.dir) {
+    if access.endpoint_passes_under(&place.dir) {
         let reason = match access.runs {
-            true => MEMORY,
+            true => MEMORY_NEEDS_TAR,
             false => "that is memory, which is there while the sandbox runs; resume it first",
         };
         return Err(Error::invalid("destination", dest.as_str(), reason));
@@ -443,12 +443,13 @@ fn unable(path: &str, reason: &str) -> Error {
 }
 
 /// What is wrong with a path of memory in a sandbox that runs and lacks these programs.
-const MEMORY: &str = "that is memory, which Docker gets at only by 'sh' and 'tar' in the sandbox";
+const MEMORY_NEEDS_TAR: &str =
+    "that is memory, which Docker gets at only by 'sh' and 'tar' in the sandbox";
 
 /// Refuses to read what the endpoint does not see, but code in the running sandbox does.
 fn refuse_memory(access: &Access, path: &str) -> Result<()> {
-    match access.runs && access.endpoint_loses(path) {
-        true => Err(Error::invalid("path", path, MEMORY)),
+    match access.runs && access.endpoint_passes_under(path) {
+        true => Err(Error::invalid("path", path, MEMORY_NEEDS_TAR)),
         false => Ok(()),
     }
 }
