@@ -1,6 +1,6 @@
 //! Files: into a sandbox and out of it, in every state it can be in.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pocketdock_core::engine::containers;
-use pocketdock_core::{Container, CreateOptions, Error, Tmpfs, Volume};
+use pocketdock_core::{Container, CreateOptions, Error, Progress, Tmpfs, Volume};
 
 use crate::fixture::Live;
 use crate::support::scratch::Scratch;
@@ -870,9 +870,18 @@ fn stopped_with_mounts(live: &Live, mounted: &Scratch) -> Container {
         .volume(Volume::new(&dir, "/srv/data"))
         .volume(Volume::new(&file, "/etc/f"));
     let sandbox = live.create(&options);
-    assert!(sandbox.run("ln -s /srv/data /l; ln -s l /k").unwrap().ok());
+    let setup = "ln -s /srv/data /l; ln -s l /k; printf beside >/srv/beside";
+    assert!(sandbox.run(setup).unwrap().ok());
     sandbox.stop().unwrap();
     sandbox
+}
+
+/// What the host's `tar` prints in a directory.
+fn tar(arguments: &[&OsStr], dir: &Path) -> Vec<u8> {
+    let mut tar = Command::new("tar");
+    let done = tar.args(arguments).current_dir(dir).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    done.stdout
 }
 
 /// What a copy came to, or why Podman could not.
@@ -902,24 +911,67 @@ fn what_is_mounted_in_a_stopped_sandbox_comes_out() {
     for path in ["/srv/data/b", "/l/sub/a", "/k/b"] {
         assert_eq!(sandbox.read_file(path).unwrap(), b"mounted", "{path}");
     }
-    assert_eq!(sandbox.list_files("/srv").unwrap(), ["data"]);
+    assert_eq!(sandbox.list_files("/srv").unwrap(), ["beside", "data"]);
     assert_eq!(sandbox.list_files("/k").unwrap(), ["b", "sub"]);
+    // Above it, with what is beside it.
+    let above = scratch.path().join("above");
+    let report = sandbox.pull("/srv", &above).unwrap();
+    assert_eq!((report.entries, report.bytes), (6, 7 + 6));
+    tree::assert_same(&above.join("data"), &dir);
+    assert_eq!(fs::read(above.join("beside")).unwrap(), b"beside");
+    let mut archive = Vec::new();
+    let mut go_on = |_: &Progress| ControlFlow::Continue(());
+    sandbox
+        .pull_archive("/srv/.", &mut archive, &mut go_on)
+        .unwrap();
+    let (file, unpacked) = (scratch.path().join("tar"), scratch.path().join("unpacked"));
+    fs::write(&file, archive).unwrap();
+    fs::create_dir(&unpacked).unwrap();
+    tar(&["-xpf".as_ref(), file.as_os_str()], &unpacked);
+    tree::assert_same(&unpacked.join("data"), &dir);
     // What cannot come out is not left out without a word.
-    let out = scratch.path().join("out");
-    let (above, file) = (sandbox.pull("/srv", &out), sandbox.pull("/etc/f", &out));
+    let paths = [("/etc/f", "f"), ("/etc", "etc"), ("/", "root")];
+    let files = paths.map(|(path, to)| said(sandbox.pull(path, &scratch.path().join(to))));
     match live.is_podman() {
         true => {
-            let above = said(above);
-            assert!(above.ends_with("'/srv/data' the engine passes by; resume it first"));
-            assert!(said(file).contains("invalid path '/etc/f': a file is mounted there"));
+            for said in files {
+                assert!(said.contains("invalid path '/etc/f': a file is mounted there"));
+            }
             assert!(said(sandbox.read_file("/etc/hosts")).contains("when the sandbox starts"));
-            assert!(!out.exists());
+            assert!(
+                paths
+                    .iter()
+                    .all(|(_, to)| !scratch.path().join(to).exists())
+            );
         }
-        false => {
-            tree::assert_same(&out.join("data"), &dir);
-            assert_eq!((said(above), said(file)), ("done".into(), "done".into()));
-        }
+        false => assert_eq!(files, ["done", "done", "done"]),
     }
+}
+
+#[test]
+fn what_is_mounted_in_what_is_mounted_in_a_stopped_sandbox_comes_out() {
+    let Some(live) = Live::begin() else { return };
+    let (outer, inner, scratch) = (Scratch::new(), Scratch::new(), Scratch::new());
+    fs::write(outer.path().join("a"), "outer").unwrap();
+    fs::write(inner.path().join("b"), "inner").unwrap();
+    let options = live
+        .options()
+        .volume(Volume::new(outer.path(), "/srv/outer"))
+        .volume(Volume::new(inner.path(), "/srv/outer/inner"));
+    let sandbox = live.create(&options);
+    sandbox.stop().unwrap();
+    let out = scratch.path().join("out");
+    sandbox.pull("/srv", &out).unwrap();
+    assert_eq!(fs::read(out.join("outer/a")).unwrap(), b"outer");
+    assert_eq!(fs::read(out.join("outer/inner/b")).unwrap(), b"inner");
+
+    fs::write(out.join("outer/inner/b"), "changed").unwrap();
+    fs::write(out.join("new"), "new").unwrap();
+    let report = sandbox.push(&out.join("."), "/srv").unwrap();
+    assert_eq!((report.entries, report.bytes), (5, 5 + 7 + 3));
+    assert_eq!(fs::read(inner.path().join("b")).unwrap(), b"changed");
+    assert_eq!(sandbox.read_file("/srv/new").unwrap(), b"new");
+    assert_eq!(sandbox.list_files("/srv/outer").unwrap(), ["a", "inner"]);
 }
 
 #[test]
@@ -940,10 +992,18 @@ fn what_goes_where_something_is_mounted_in_a_stopped_sandbox_is_not_lost() {
     assert_eq!(fs::read(dir.join("made/d")).unwrap(), b"d");
     assert_eq!(fs::read(dir.join("beside")).unwrap(), b"beside");
     fs::write(source.join("data/late"), "late").unwrap();
-    let said = said(sandbox.push(&source, "/"));
+    let report = sandbox.push(&source, "/").unwrap();
+    assert_eq!((report.entries, report.bytes), (5, 6 + 4 + 1));
+    assert_eq!(fs::read(dir.join("late")).unwrap(), b"late");
+    assert_eq!(sandbox.read_file("/srv/beside").unwrap(), b"beside");
+    // An archive is read once, so that what goes there cannot be told from the rest before.
+    fs::write(source.join("data/late"), "later").unwrap();
+    let archive = tar(&["-c".as_ref(), ".".as_ref()], &source);
+    let mut go_on = |_: &Progress| ControlFlow::Continue(());
+    let unpacked = sandbox.push_archive(&mut archive.as_slice(), "/srv", &mut go_on);
     match live.is_podman() {
-        true => assert!(said.ends_with("'/srv/data' the engine passes by; resume it first")),
-        false => assert_eq!(fs::read(dir.join("late")).unwrap(), b"late"),
+        true => assert!(said(unpacked).ends_with("the engine passes by; resume it first")),
+        false => assert_eq!(fs::read(dir.join("late")).unwrap(), b"later"),
     }
     // What has nothing for it, goes beside it.
     fs::remove_dir_all(source.join("data")).unwrap();

@@ -41,13 +41,13 @@ use std::path::{Path, PathBuf};
 use crate::container::embed::embed;
 use crate::container::files::access::{Access, is_kernels, is_made};
 use crate::container::files::cargo::Cargo;
-use crate::container::files::endpoint::Body;
+use crate::container::files::endpoint::get::Tree;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::Source;
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::report::CopyReport;
 use crate::container::files::script::Script;
-use crate::container::files::unpack::{Failure, Inodes, Mapping};
+use crate::container::files::unpack::{Failure, Inodes, Mapping, Mounted};
 use crate::container::handle::Container;
 use crate::container::progress::Progress;
 use crate::engine::containers::ChangeKind;
@@ -130,7 +130,7 @@ impl Container {
             .then(|| look::read(self, &access, &parsed, READ_FILE_LEN_MAX));
         match read {
             Some(content) if !needs_endpoint(&content, &access, &parsed) => content,
-            _ => endpoint::read(self, &access, &parsed, READ_FILE_LEN_MAX),
+            _ => endpoint::get::read(self, &access, &parsed, READ_FILE_LEN_MAX),
         }
     }
 
@@ -153,7 +153,7 @@ impl Container {
         let access = Access::of(self)?;
         match access.runs.then(|| look::names(self, &access, &parsed)) {
             Some(names) if !needs_endpoint(&names, &access, &parsed) => names,
-            _ => endpoint::names(self, &access, &parsed),
+            _ => endpoint::get::names(self, &access, &parsed),
         }
     }
 
@@ -300,11 +300,13 @@ impl Container {
         let mut pull = |(mut outlet, is_named): (Outlet, bool)| {
             let mapping = Mapping {
                 is_named,
-                top: top.as_deref(),
+                top: top.as_slice(),
                 is_rooted: outlet.may_be_rooted(&access),
             };
             let mut meter = Meter::new(None, on_progress);
-            let unpacked = unpack::unpack(&mut outlet, &dir, mapping, &mut meter, &mut made);
+            let mounts = outlet.take_mounts();
+            let unpacked =
+                unpack::unpack(&mut outlet, mounts, &dir, mapping, &mut meter, &mut made);
             let is_hosts = matches!(unpacked, Err(Failure::Destination(_)));
             let closed = outlet.close(unpacked, &parsed);
             (closed, is_hosts)
@@ -343,13 +345,15 @@ impl Container {
         let parsed = SandboxPath::parse(source)?;
         let access = Access::of(self)?;
         let (mut outlet, is_named) = self.open_outlet(&access, &parsed)?;
+        let name = source_name(&parsed).map(OsStr::to_owned);
         let mapping = Mapping {
             is_named,
-            top: source_name(&parsed),
+            top: name.as_slice(),
             is_rooted: outlet.may_be_rooted(&access),
         };
         let mut meter = Meter::new(None, on_progress);
-        let written = unpack::rewrite(&mut outlet, out, mapping, &mut meter);
+        let mounts = outlet.take_mounts();
+        let written = unpack::rewrite(&mut outlet, mounts, out, mapping, &mut meter);
         outlet.close(written, &parsed)
     }
 
@@ -385,7 +389,7 @@ impl Container {
                 return sent;
             }
         }
-        endpoint::put(self, &access, cargo, dest, meter)
+        endpoint::put::put(self, &access, cargo, dest, meter)
     }
 
     /// Begins to read an archive; whether the paths in it begin with the name of what was asked.
@@ -394,7 +398,10 @@ impl Container {
         let is_quick = access.kind == EngineKind::Podman
             && path.ending == Ending::Name
             && !is_kernels(path.as_str())
-            && matches!(endpoint::is_file(self, access, path.as_str()), Ok(true));
+            && matches!(
+                endpoint::find::is_file(self, access, path.as_str()),
+                Ok(true)
+            );
         if access.runs && !is_quick {
             let (dir, name) = tar_arguments(path);
             let user = access.script_user();
@@ -413,8 +420,9 @@ impl Container {
         if is_made(path.as_str()) {
             return Err(script::said_error(&format!("made {}", path.as_str())));
         }
-        let (body, is_named) = endpoint::tree(self, access, path)?;
-        Ok((Outlet::Endpoint(body), is_named))
+        let tree = endpoint::get::tree(self, access, path)?;
+        let is_named = tree.is_named;
+        Ok((Outlet::Endpoint(Box::new(tree)), is_named))
     }
 }
 
@@ -440,14 +448,14 @@ fn needs_endpoint<T>(outcome: &Result<T>, access: &Access, path: &SandboxPath) -
 /// What an archive of the sandbox's files comes out of.
 enum Outlet {
     Script(Box<Script>),
-    Endpoint(Body),
+    Endpoint(Box<Tree>),
 }
 
 impl Read for Outlet {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Outlet::Script(script) => script.read(buffer),
-            Outlet::Endpoint(body) => body.read(buffer),
+            Outlet::Endpoint(tree) => tree.body.read(buffer),
         }
     }
 }
@@ -457,6 +465,14 @@ impl Outlet {
     fn may_be_rooted(&self, access: &Access) -> bool {
         let is_podmans = access.kind == EngineKind::Podman && !access.passed_by().is_empty();
         is_podmans && matches!(self, Outlet::Endpoint(_))
+    }
+
+    /// What is mounted in it and has archives of its own.
+    fn take_mounts(&mut self) -> Vec<Mounted> {
+        match self {
+            Outlet::Script(_) => Vec::new(), // `tar` in the sandbox sees it.
+            Outlet::Endpoint(tree) => std::mem::take(&mut tree.mounts),
+        }
     }
 
     /// Finds out whether what was read is all there is, and if not, whose fault it is, and of which

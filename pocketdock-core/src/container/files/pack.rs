@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, FileType, Metadata};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -70,6 +70,8 @@ pub(crate) struct Source {
     pub(crate) ending: Ending,
     /// If it is a directory, that one, whatever its path leads to by now.
     dir: Option<HostDir>,
+    /// What of it goes by itself: directories by their paths from there.
+    apart: Vec<PathBuf>,
     total_bytes: u64,
     entries: u64,
     /// Whether it could not be packed.
@@ -89,6 +91,7 @@ impl Source {
             path: path.to_owned(),
             ending,
             dir: None,
+            apart: Vec::new(),
             total_bytes: 0,
             entries: 0,
             has_failed: Cell::new(false),
@@ -146,6 +149,39 @@ impl Source {
         dir.is_some_and(|dir| fs::symlink_metadata(dir.at(OsStr::new(relative))).is_ok())
     }
 
+    /// What is in a directory of it, as a source of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotADirectory`] for anything else, and [`Error::Io`].
+    pub(crate) fn part(&self, relative: &Path) -> Result<Source> {
+        let path = self.path.join(relative);
+        let failed = |error| unreadable(&path, error);
+        let mut part = self.without(Vec::new())?;
+        for name in relative {
+            let child = part.dir.as_ref().map(|dir| dir.child(name));
+            part.dir = child.transpose().map_err(failed)?;
+        }
+        Ok(Source { path, ..part })
+    }
+
+    /// What is in it, except for some directories, as a source of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if it cannot be opened again.
+    pub(crate) fn without(&self, apart: Vec<PathBuf>) -> Result<Source> {
+        let dir = self.dir.as_ref().map(HostDir::again).transpose();
+        Ok(Source {
+            path: self.path.clone(),
+            ending: Ending::Nameless,
+            dir: dir.map_err(|error| unreadable(&self.path, error))?,
+            apart,
+            has_failed: Cell::new(false),
+            ..*self
+        })
+    }
+
     /// Its own name; empty for a directory without one.
     pub(crate) fn name(&self) -> &[u8] {
         match self.ending {
@@ -193,7 +229,8 @@ impl Source {
     ) -> std::result::Result<(), Failure> {
         let mut add = |found: Found| {
             let is_top = found.relative.as_os_str().is_empty();
-            match (with_top || !is_top) && (found.is_left || !is_again) {
+            let is_apart = self.apart.iter().any(|dir| found.relative.starts_with(dir));
+            match (with_top || !is_top) && (found.is_left || !is_again) && !is_apart {
                 true => packer.add(&below(name, &found.relative), &found),
                 false => Ok(()),
             }
@@ -257,15 +294,12 @@ pub(crate) fn repack(
     out: &mut dyn Write,
     meter: &mut Meter<'_>,
 ) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
-    let mut archive = io::BufReader::with_capacity(BUFFER_LEN, archive);
-    let problem = match archive.fill_buf() {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => None, // As with few bytes.
-        Err(error) => Some(error),
-        Ok(begin) => compressed(begin),
-    };
-    if let Some(error) = problem {
+    let mut begin = Vec::new();
+    let looked = archive.take(MAGIC_LEN_MAX).read_to_end(&mut begin);
+    if let Some(error) = looked.err().or_else(|| compressed(&begin)) {
         return Err(unreadable_archive(read::Error::Read(error)));
     }
+    let mut archive = io::BufReader::with_capacity(BUFFER_LEN, begin.chain(archive));
     let mut reader = Reader::new(&mut archive as &mut dyn Read);
     let mut packer = Packer::new(owner, out, meter);
     let mut directories = Vec::new();
@@ -295,8 +329,10 @@ const DIRECTORIES_MAX: usize = 100_000;
 /// How much of an archive is read at a time.
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Why what begins so is no archive yet. What comes in pieces of a few bytes is not recognised and
-/// then, like anything else, has no header.
+/// How many bytes tell what an archive is compressed with.
+const MAGIC_LEN_MAX: u64 = 10;
+
+/// Why what begins so is no archive yet.
 fn compressed(begin: &[u8]) -> Option<io::Error> {
     let program = match begin {
         [0x1f, 0x8b, 8, ..] => "gzip",
@@ -618,5 +654,34 @@ mod tests {
             );
             assert_eq!(error.to_string(), want, "{swapped_in}");
         }
+    }
+
+    /// Gives out a byte at a time, as a slow pipe does.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let len = buffer.len().min(1);
+            self.0.read(buffer.get_mut(..len).unwrap_or_default())
+        }
+    }
+
+    #[test]
+    fn an_archive_may_come_in_any_pieces() {
+        let repacked = |archive: &[u8]| {
+            let mut nobody = |_: &Progress| ControlFlow::Continue(());
+            let mut meter = Meter::new(None, &mut nobody);
+            let mut out = Vec::new();
+            match repack(&mut Trickle(archive), OWNER, &mut out, &mut meter) {
+                Ok((report, _)) => format!("{} bytes", report.bytes),
+                Err(Failure::Source(error)) => error.to_string(),
+                Err(Failure::Sink(error)) => panic!("{error}"),
+            }
+        };
+        let said = repacked(b"BZh91AY&SY and more");
+        assert!(said.contains("'bzip2 -dc' gives"), "{said}");
+        let mut archive = Vec::new();
+        pack_bytes(b"f", b"content", (0, 0), OWNER, &mut archive).unwrap();
+        assert_eq!(repacked(&archive), "7 bytes");
     }
 }

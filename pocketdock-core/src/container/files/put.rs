@@ -78,7 +78,7 @@ pub(crate) fn put(
         let Some(path) = &place.engines else {
             return pack(out);
         };
-        let report = endpoint::send(container, path, &courier.doing, pack)?;
+        let report = endpoint::put::send(container, path, &courier.doing, pack)?;
         out.write_all(b"unpacked\n").map_err(Failure::Sink)?;
         Ok(report)
     })?;

@@ -16,7 +16,7 @@
 //! # Ok::<(), pocketdock_core::Error>(())
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What a copy has brought over, and what it has left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,6 +79,15 @@ impl CopyReport {
     pub(crate) fn drop_entry(&mut self, path: PathBuf, what: DroppedKind) {
         if self.dropped.len() < DROPPED_MAX {
             self.dropped.push(Dropped { path, what });
+        }
+    }
+
+    /// Adds what came of a part that is below a path of the whole.
+    pub(crate) fn add(&mut self, below: &Path, part: CopyReport) {
+        self.entries += part.entries;
+        self.bytes += part.bytes;
+        for dropped in part.dropped {
+            self.drop_entry(below.join(dropped.path), dropped.what);
         }
     }
 }

@@ -59,6 +59,19 @@ impl Failure {
             other => other,
         }
     }
+
+    /// Names the entry by a path of the archive that what its own is of is mounted in.
+    fn below(self, mount: &[u8]) -> Self {
+        match self {
+            Failure::Archive(error, path) => {
+                let mount = mount.strip_suffix(b"/").unwrap_or(mount);
+                let first = path.iter().position(|&byte| byte == b'/');
+                let rest = path.get(first.unwrap_or(path.len())..).unwrap_or_default();
+                Failure::Archive(error, [mount, rest].concat())
+            }
+            other => other,
+        }
+    }
 }
 
 fn broken(error: read::Error) -> Failure {
@@ -72,8 +85,8 @@ type Outcome<T> = std::result::Result<T, Failure>;
 pub(crate) struct Mapping<'a> {
     /// Whether the first name of each path stands for what is copied; else that has no name.
     pub(crate) is_named: bool,
-    /// What that is called at the destination; without, what is in it goes there.
-    pub(crate) top: Option<&'a OsStr>,
+    /// What that is called at the destination; if nothing, what is in it goes there.
+    pub(crate) top: &'a [OsString],
     /// Whether a slash may stand for what is copied, as Podman has it of a volume.
     pub(crate) is_rooted: bool,
 }
@@ -98,7 +111,7 @@ impl Mapping<'_> {
         if self.is_named && !is_rooted && parts.next() == Some(b"..") {
             return Err(unsafe_path("it leads upwards"));
         }
-        let mut names: Vec<OsString> = self.top.iter().map(|&top| top.to_owned()).collect();
+        let mut names = self.top.to_vec();
         for part in parts {
             if part == b".." {
                 return Err(unsafe_path("it leads upwards"));
@@ -112,64 +125,122 @@ impl Mapping<'_> {
     }
 }
 
+/// What is mounted in what an archive is of, and is not in that archive.
+pub(crate) struct Mounted {
+    /// Where, by the names from what is copied on.
+    pub(crate) below: Vec<OsString>,
+    /// The archive of it, each path in which begins with a name for it or with a slash.
+    pub(crate) archive: Box<dyn Read>,
+    /// What is mounted in it in its turn.
+    pub(crate) mounts: Vec<Mounted>,
+}
+
+/// What is done with an entry: its header, where it goes, by what mapping, and its content.
+type Visit<'v> = dyn FnMut(&Header, &[OsString], Mapping<'_>, &mut dyn Read) -> Outcome<()> + 'v;
+
+/// Goes through an archive. What is mounted comes in the place of the directory that it is mounted
+/// at, and what is in that directory itself is left out.
+fn for_each(
+    archive: &mut dyn Read,
+    mut mounts: Vec<Mounted>,
+    mapping: Mapping<'_>,
+    visit: &mut Visit<'_>,
+) -> Outcome<()> {
+    let mut met: Vec<Vec<OsString>> = Vec::new();
+    let mut reader = Reader::new(archive);
+    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
+        let header = entry.header().clone();
+        let path = mapping.place(&header.path)?;
+        let below = path.get(mapping.top.len()..).unwrap_or_default();
+        if let Some(at) = mounts.iter().position(|mount| below == mount.below) {
+            let mount = mounts.swap_remove(at);
+            met.push(mount.below.clone());
+            let added = for_each_mounted(mount, mapping, visit);
+            added.map_err(|failure| failure.below(&header.path))?;
+        } else if !met.iter().any(|mount| below.starts_with(mount)) {
+            let visited = visit(&header, &path, mapping, &mut entry);
+            visited.map_err(|failure| failure.within(&header.path))?;
+        }
+    }
+    let mut unmet = mounts.into_iter();
+    unmet.try_for_each(|mount| for_each_mounted(mount, mapping, visit))
+}
+
+fn for_each_mounted(
+    mut mount: Mounted,
+    mapping: Mapping<'_>,
+    visit: &mut Visit<'_>,
+) -> Outcome<()> {
+    let top = [mapping.top, mount.below.as_slice()].concat();
+    let mapping = Mapping {
+        is_named: true,
+        top: &top,
+        is_rooted: true,
+    };
+    for_each(&mut mount.archive, mount.mounts, mapping, visit)
+}
+
 /// Unpacks an archive into the directory `destination`.
 ///
 /// The directories that it makes are noted in `made`; those that are noted there, by a first try
 /// which has not brought everything, count as new.
 pub(crate) fn unpack(
     archive: &mut dyn Read,
+    mounts: Vec<Mounted>,
     destination: &Path,
     mapping: Mapping<'_>,
     meter: &mut Meter<'_>,
     made: &mut Inodes,
 ) -> Outcome<CopyReport> {
-    let mut unpacker = Unpacker::new(destination, mapping, meter, made)?;
-    let mut reader = Reader::new(archive);
-    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
-        let header = entry.header().clone();
-        let added = unpacker.add(&header, &mut entry);
-        added.map_err(|failure| failure.within(&header.path))?;
-    }
+    let mut unpacker = Unpacker::new(destination, meter, made)?;
+    for_each(
+        archive,
+        mounts,
+        mapping,
+        &mut |header, path, mapping, data| unpacker.add(header, path, mapping, data),
+    )?;
     unpacker.finish()
 }
 
 /// Writes an archive anew with the paths that its entries would have at a destination.
 pub(crate) fn rewrite(
     archive: &mut dyn Read,
+    mounts: Vec<Mounted>,
     out: &mut dyn Write,
     mapping: Mapping<'_>,
     meter: &mut Meter<'_>,
 ) -> Outcome<CopyReport> {
     let mut report = CopyReport::default();
-    let mut reader = Reader::new(archive);
     let mut writer = Writer::new(out);
-    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
-        let mut header = entry.header().clone();
-        let names = mapping.place(&header.path)?;
-        let path = header.path.clone();
-        let dropped = dropped(&header);
-        if let Some(kind) = dropped {
-            report.drop_entry(names.iter().collect(), kind);
-        }
-        if !is_copied(dropped) {
-            continue;
-        }
-        header.path = joined(&names);
-        if let Kind::HardLink(target) = &mut header.kind {
-            *target = joined(&mapping.place(target)?);
-        }
-        header.mode &= 0o1777;
-        (header.uid, header.gid) = (0, 0);
-        report.entries += 1;
-        report.bytes += header.len;
-        meter.add_entry().map_err(stopped)?;
-        let mut data = Metered {
-            source: &mut entry,
-            meter,
-        };
-        let written = writer.append(&header, &mut data);
-        written.map_err(|error| unwritten(error).within(&path))?;
-    }
+    for_each(
+        archive,
+        mounts,
+        mapping,
+        &mut |header, path, mapping, data| {
+            let dropped = dropped(header);
+            if let Some(kind) = dropped {
+                report.drop_entry(path.iter().collect(), kind);
+            }
+            if !is_copied(dropped) {
+                return Ok(());
+            }
+            let mut header = header.clone();
+            header.path = joined(path);
+            if let Kind::HardLink(target) = &mut header.kind {
+                *target = joined(&mapping.place(target)?);
+            }
+            header.mode &= 0o1777;
+            (header.uid, header.gid) = (0, 0);
+            report.entries += 1;
+            report.bytes += header.len;
+            meter.add_entry().map_err(stopped)?;
+            let mut data = Metered {
+                source: data,
+                meter,
+            };
+            writer.append(&header, &mut data).map_err(unwritten)
+        },
+    )?;
     writer.finish().map_err(unwritten)?;
     meter.finish();
     Ok(report)
@@ -215,7 +286,6 @@ struct Unpacker<'m, 'a> {
     earlier: Inodes,
     made: &'m mut Inodes,
     destination: HostDir,
-    mapping: Mapping<'m>,
     /// The directories from the destination to where the last entry went.
     entered: Vec<Level>,
     /// The files that this copy has brought, to which there may be links.
@@ -234,19 +304,13 @@ struct Level {
 }
 
 impl<'m, 'a> Unpacker<'m, 'a> {
-    fn new(
-        destination: &Path,
-        mapping: Mapping<'m>,
-        meter: &'m mut Meter<'a>,
-        made: &'m mut Inodes,
-    ) -> Result<Self> {
+    fn new(destination: &Path, meter: &'m mut Meter<'a>, made: &'m mut Inodes) -> Result<Self> {
         let opened = HostDir::open(destination)
             .map_err(|error| Error::io(format!("open '{}'", destination.display()), error))?;
         Ok(Unpacker {
             earlier: std::mem::take(made),
             made,
             destination: opened,
-            mapping,
             entered: Vec::new(),
             linkable: Inodes::new(),
             scratch: format!(".pocketdock-{}", host::random_hex::<8>()?).into(),
@@ -256,8 +320,13 @@ impl<'m, 'a> Unpacker<'m, 'a> {
         })
     }
 
-    fn add(&mut self, header: &Header, data: &mut impl Read) -> Outcome<()> {
-        let path = self.mapping.place(&header.path)?;
+    fn add(
+        &mut self,
+        header: &Header,
+        path: &[OsString],
+        mapping: Mapping<'_>,
+        data: &mut dyn Read,
+    ) -> Outcome<()> {
         let Some((name, parents)) = path.split_last() else {
             return Ok(()); // The destination itself, which is there and stays as it is.
         };
@@ -271,13 +340,13 @@ impl<'m, 'a> Unpacker<'m, 'a> {
         self.report.entries += 1;
         self.meter.add_entry().map_err(stopped)?;
         match &header.kind {
-            Kind::Directory => self.add_directory(&path, header)?,
+            Kind::Directory => self.add_directory(path, header)?,
             Kind::Symlink(target) => {
                 self.enter(parents)?;
                 let target = OsStr::from_bytes(target);
                 self.put(name, |dir, scratch| dir.make_symlink(scratch, target))?;
             }
-            Kind::HardLink(target) => self.add_hard_link(&path, target)?,
+            Kind::HardLink(target) => self.add_hard_link(path, &mapping.place(target)?, target)?,
             _ => {
                 self.enter(parents)?;
                 if self.report.entries == 1 {
@@ -386,7 +455,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
         }
     }
 
-    fn add_file(&mut self, name: &OsStr, header: &Header, data: &mut impl Read) -> Outcome<()> {
+    fn add_file(&mut self, name: &OsStr, header: &Header, data: &mut dyn Read) -> Outcome<()> {
         let path = self.dir().path_of(name);
         let doing = |error| cannot_write(&path, error);
         let scratch = self.scratch.clone();
@@ -406,7 +475,7 @@ impl<'m, 'a> Unpacker<'m, 'a> {
         filled
     }
 
-    fn fill(&mut self, file: &mut File, data: &mut impl Read, path: &Path) -> Outcome<()> {
+    fn fill(&mut self, file: &mut File, data: &mut dyn Read, path: &Path) -> Outcome<()> {
         loop {
             let n = match data.read(&mut self.buffer) {
                 Ok(0) => return Ok(()),
@@ -422,8 +491,13 @@ impl<'m, 'a> Unpacker<'m, 'a> {
         }
     }
 
-    fn add_hard_link(&mut self, path: &[OsString], target: &[u8]) -> Result<()> {
-        let original = self.mapping.place(target)?;
+    /// `target` is what the archive calls the file at `original`.
+    fn add_hard_link(
+        &mut self,
+        path: &[OsString],
+        original: &[OsString],
+        target: &[u8],
+    ) -> Result<()> {
         let refused = || Error::UnsafePath {
             path: OsStr::from_bytes(target).into(),
             reason: "it is a hard link to what is not in the archive",
@@ -507,5 +581,120 @@ fn times(header: &Header) -> FileTimes {
     match whole.and_then(|time| time.checked_add(fraction)) {
         Some(time) => FileTimes::new().set_modified(time).set_accessed(time),
         None => FileTimes::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::progress::Progress;
+    use std::ops::ControlFlow;
+
+    fn archive(headers: &[Header]) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new());
+        for header in headers {
+            writer.append(header, &mut io::empty()).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn dir(path: &str) -> Header {
+        Header::directory(path.as_bytes())
+    }
+
+    fn link(path: &str, target: &str) -> Header {
+        Header {
+            kind: Kind::HardLink(target.into()),
+            ..Header::file(path.as_bytes(), 0)
+        }
+    }
+
+    fn mounted(below: &str, archive: Vec<u8>, mounts: Vec<Mounted>) -> Mounted {
+        Mounted {
+            below: below.split('/').map(OsString::from).collect(),
+            archive: Box::new(io::Cursor::new(archive)),
+            mounts,
+        }
+    }
+
+    /// What becomes of the archive of a directory `srv` that is to be called `new`.
+    fn merged(outer: &[u8], mounts: Vec<Mounted>) -> Outcome<Vec<String>> {
+        let top = [OsString::from("new")];
+        let mapping = Mapping {
+            is_named: true,
+            top: &top,
+            is_rooted: false,
+        };
+        let mut nobody = |_: &Progress| ControlFlow::Continue(());
+        let mut meter = Meter::new(None, &mut nobody);
+        let mut out = Vec::new();
+        rewrite(&mut { outer }, mounts, &mut out, mapping, &mut meter)?;
+        let mut reader = Reader::new(out.as_slice());
+        let mut paths = Vec::new();
+        while let Some(entry) = reader.next_entry().map_err(broken)? {
+            let header = entry.header();
+            let path = String::from_utf8_lossy(&header.path);
+            let path = path.trim_end_matches('/').to_owned();
+            paths.push(match &header.kind {
+                Kind::HardLink(to) => format!("{path} = {}", String::from_utf8_lossy(to)),
+                _ => path,
+            });
+        }
+        Ok(paths)
+    }
+
+    #[test]
+    fn what_is_mounted_takes_the_place_of_what_lies_under_it() {
+        let outer = [
+            dir("srv"),
+            dir("srv/a"),
+            dir("srv/data"),
+            dir("srv/data/hidden"),
+            dir("srv/data2"),
+        ];
+        let data = [
+            dir("/"),
+            dir("/f"),
+            link("/g", "/f"),
+            dir("/in"),
+            dir("/in/x"),
+        ];
+        let inner = mounted("in", archive(&[dir("in"), dir("in/y")]), Vec::new());
+        let mounts = vec![
+            // Where nothing lies, it comes in the end.
+            mounted("no/where", archive(&[dir("where")]), Vec::new()),
+            mounted("data", archive(&data), vec![inner]),
+        ];
+        let want = [
+            "new",
+            "new/a",
+            "new/data",
+            "new/data/f",
+            "new/data/g = new/data/f",
+            "new/data/in",
+            "new/data/in/y",
+            "new/data2",
+            "new/no/where",
+        ];
+        assert_eq!(merged(&archive(&outer), mounts).unwrap(), want);
+    }
+
+    #[test]
+    fn what_is_mounted_leads_nowhere_else_and_is_named_where_it_breaks() {
+        let outer = archive(&[dir("srv"), dir("srv/data")]);
+        let evil = archive(&[dir("data/../../x")]);
+        match merged(&outer, vec![mounted("data", evil, Vec::new())]) {
+            Err(Failure::Destination(Error::UnsafePath { .. })) => {}
+            other => panic!("{other:?}"),
+        }
+        let mut writer = Writer::new(Vec::new());
+        let file = Header::file(b"data/f", 2000);
+        writer.append(&file, &mut io::repeat(b'x')).unwrap();
+        let mut cut = writer.finish().unwrap();
+        cut.truncate(1000);
+        match merged(&outer, vec![mounted("data", cut, Vec::new())]) {
+            Err(Failure::Archive(_, path)) => assert_eq!(path, b"srv/data/f"),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -1,0 +1,230 @@
+//! What is at a path of a sandbox, as the engine's archive endpoint tells, and by which path the
+//! engine is asked for it.
+//!
+//! Endpoint: `HEAD /containers/{id}/archive`, whose answer is a stat with the bits of Go's
+//! `os.FileMode`. Links of a last name are followed here, [`LINKS_MAX`] of them.
+
+use std::io;
+
+use crate::container::files::access::Access;
+use crate::container::handle::Container;
+use crate::container::plan::way_to;
+use crate::engine::EngineKind;
+use crate::engine::archive;
+use crate::error::{Error, Result};
+
+/// How many links are followed, as the kernel does.
+const LINKS_MAX: usize = 40;
+
+/// Go's `os.FileMode` bits in a path's stat.
+const MODE_DIR: u64 = 1 << 31;
+const MODE_SYMLINK: u64 = 1 << 27;
+/// These and those of pipes, sockets, devices and what is none of them.
+const MODE_TYPE: u64 = MODE_DIR | MODE_SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
+
+/// What a path leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Its path behind all links of its last name.
+    pub(super) path: String,
+    pub(super) is_dir: bool,
+}
+
+/// What is at a path, links followed; `None` if nothing is.
+pub(super) fn look(container: &Container, access: &Access, path: &str) -> Result<Option<Found>> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let stat = match stat(container, access, &path) {
+            Err(Error::PathNotFound { .. }) => return Ok(None),
+            Err(Error::Engine { .. }) if is_below_file(container, access, &path) => {
+                return Err(Error::NotADirectory { path: path.into() });
+            }
+            stat => stat?,
+        };
+        if !stat.is_link {
+            return Ok(Some(Found {
+                path: stat.path,
+                is_dir: stat.is_dir,
+            }));
+        }
+        if stat.target.is_empty() {
+            let reason = "Podman does not tell where a link of such a name leads";
+            return Err(unable(&stat.path, reason));
+        }
+        path = stat.target;
+    }
+    Err(Error::io(
+        format!("follow '{path}' in the sandbox"),
+        io::Error::other("too many links"),
+    ))
+}
+
+/// Whether what should be the directory of a path is something else, at which Docker fails without
+/// a word.
+fn is_below_file(container: &Container, access: &Access, path: &str) -> bool {
+    let parent = path.rsplit_once('/').map(|(parent, _)| parent);
+    let above = parent.filter(|parent| !parent.is_empty());
+    above.is_some_and(|above| match stat(container, access, above) {
+        Ok(found) => !found.is_dir,
+        Err(_) => is_below_file(container, access, above),
+    })
+}
+
+/// Whether a regular file, and no link to one, is at a path.
+///
+/// # Errors
+///
+/// As [`archive::stat`].
+pub(crate) fn is_file(container: &Container, access: &Access, path: &str) -> Result<bool> {
+    stat(container, access, path).map(|found| found.is_file)
+}
+
+pub(super) struct Stat {
+    /// The path, its last name at most a link.
+    pub(super) path: String,
+    pub(super) is_file: bool,
+    pub(super) is_dir: bool,
+    pub(super) is_link: bool,
+    /// An absolute path; the engine makes it one. Empty if it does not tell.
+    pub(super) target: String,
+}
+
+pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
+    let path = resolved(container, access, path)?;
+    if access.is_made_at_start(&path) {
+        return Err(unable(
+            &path,
+            "Podman makes it anew when the sandbox starts",
+        ));
+    }
+    let asked = pattern(access, &path)?;
+    let stat = archive::stat(container.client(), container.container_id(), &asked);
+    let stat = stat.map_err(|error| match error {
+        Error::Engine { .. } if access.passed_by().contains(&way_to(&path)) => unable(
+            &path,
+            "a file is mounted there, which Podman takes for a directory",
+        ),
+        error => error,
+    })?;
+    let mode = stat.u64_at(&["mode"]).unwrap_or_default();
+    let is_link = mode & MODE_SYMLINK != 0;
+    let target = stat.str_at(&["linkTarget"]).filter(|_| is_link);
+    Ok(Stat {
+        is_file: mode & MODE_TYPE == 0,
+        is_dir: mode & MODE_DIR != 0,
+        is_link,
+        // Of a link that it is asked for by a pattern, Podman gives that.
+        target: target
+            .filter(|&it| it != asked)
+            .unwrap_or_default()
+            .to_owned(),
+        path,
+    })
+}
+
+/// A path without links above its last name. Podman looks at the path alone to find out whether it
+/// leads into a volume of a sandbox that does not run.
+fn resolved(container: &Container, access: &Access, path: &str) -> Result<String> {
+    if access.kind != EngineKind::Podman || access.passed_by().is_empty() {
+        return Ok(path.to_owned());
+    }
+    match path.rsplit_once('/') {
+        None | Some(("", _)) => Ok(path.to_owned()),
+        Some((above, name)) => match look(container, access, above)? {
+            Some(found) => Ok(format!("{}/{name}", found.path.trim_end_matches('/'))),
+            None => Err(Error::PathNotFound { path: path.into() }),
+        },
+    }
+}
+
+/// A path as the engine is asked for it: of Podman, by a pattern that nothing else matches. A `*`
+/// it refuses, even behind a backslash; a letter that is none of all others is one as well.
+pub(super) fn pattern(access: &Access, path: &str) -> Result<String> {
+    if access.kind != EngineKind::Podman || !is_pattern(path) {
+        return Ok(path.to_owned());
+    }
+    for mount in access.passed_by() {
+        if is_pattern(mount) {
+            return Err(unable(path, "Podman cannot name it beside what is mounted"));
+        }
+    }
+    let mut pattern = String::new();
+    for part in path.chars() {
+        if part == '*' {
+            pattern.push_str("[^\u{1}-)+-\u{10ffff}]");
+            continue;
+        }
+        if matches!(part, '?' | '[' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(part);
+    }
+    Ok(pattern)
+}
+
+/// Whether Podman would take a path for more than itself.
+fn is_pattern(path: &str) -> bool {
+    path.bytes().any(|byte| b"*?[\\".contains(&byte))
+}
+
+/// The error for what an engine cannot do unless the sandbox runs.
+pub(super) fn unable(path: &str, reason: &str) -> Error {
+    Error::invalid("path", path, format!("{reason}; resume it first"))
+}
+
+/// What is wrong with a path of memory in a sandbox that runs and lacks these programs.
+pub(super) const MEMORY_NEEDS_TAR: &str =
+    "that is memory, which Docker gets at only by 'sh' and 'tar' in the sandbox";
+
+/// Refuses to read what the endpoint does not see, but code in the running sandbox does.
+pub(super) fn refuse_memory(access: &Access, path: &str) -> Result<()> {
+    match access.runs && access.endpoint_passes_under(path) {
+        true => Err(Error::invalid("path", path, MEMORY_NEEDS_TAR)),
+        false => Ok(()),
+    }
+}
+
+/// A mount point that the endpoint passes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mount<'a> {
+    /// Its path in the sandbox.
+    pub(super) path: &'a str,
+    /// Its path from the directory on that it is below.
+    pub(super) below: &'a str,
+}
+
+/// The mount points below a path without links that the endpoint passes by.
+pub(super) fn mounts_below<'a>(access: &'a Access, path: &str) -> Vec<Mount<'a>> {
+    let path = way_to(path);
+    let mounts = access.passed_by().iter().filter_map(|mount| {
+        let below = mount.strip_prefix(path.as_str())?.strip_prefix('/')?;
+        Some(Mount { path: mount, below })
+    });
+    mounts.collect()
+}
+
+/// Those that are in none of the others.
+pub(super) fn outermost(mut mounts: Vec<Mount<'_>>) -> Vec<Mount<'_>> {
+    let all = mounts.clone();
+    mounts.retain(|mount| {
+        let mut others = all.iter();
+        !others.any(|other| mount.path.starts_with(&format!("{}/", other.path)))
+    });
+    mounts
+}
+
+/// Refuses what would miss, or be lost behind, something that is mounted at or below a path
+/// without links.
+pub(super) fn refuse_passing_by(
+    access: &Access,
+    path: &str,
+    is_met: &dyn Fn(&str) -> bool,
+) -> Result<()> {
+    for mount in mounts_below(access, path) {
+        if is_met(mount.below) {
+            let reason = format!("what is mounted at '{}' the engine passes by", mount.path);
+            return Err(unable(&way_to(path), &reason));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Out of a sandbox through the engine's archive endpoint.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{self, BufReader, Read};
+use std::os::unix::ffi::OsStringExt;
+
+use crate::container::files::access::Access;
+use crate::container::files::endpoint::find::{self, Stat, look, refuse_memory, stat};
+use crate::container::files::look::NAMES_LEN_MAX;
+use crate::container::files::path::{Ending, SandboxPath};
+use crate::container::files::unpack::Mounted;
+use crate::container::handle::Container;
+use crate::engine::EngineKind;
+use crate::engine::archive;
+use crate::engine::client::Streaming;
+use crate::error::{Error, Result};
+use crate::wire::tar::header::Kind;
+use crate::wire::tar::read::{self, Reader};
+use crate::wire::tar::write::Writer;
+
+/// How much of an archive is read at a time.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// All that is at a path.
+pub(crate) struct Tree {
+    pub(crate) body: Body,
+    /// Whether the paths in it begin with the name of what was asked for.
+    pub(crate) is_named: bool,
+    /// What is mounted in it.
+    pub(crate) mounts: Vec<Mounted>,
+}
+
+/// Archives of everything at a path.
+///
+/// # Errors
+///
+/// As [`archive::get`], and [`Error::InvalidArgument`] for what the endpoint cannot bring.
+pub(crate) fn tree(container: &Container, access: &Access, path: &SandboxPath) -> Result<Tree> {
+    let (found, is_named) = find_source(container, access, path)?;
+    let mut mounts = Vec::new();
+    if access.kind == EngineKind::Podman {
+        for mount in find::mounts_below(access, &found.path) {
+            stat(container, access, mount.path)?; // Before anything is copied.
+        }
+        mounts = mounted_in(container, access, &found.path)?;
+    } else if access.runs {
+        // In a sandbox that does not run, there is nothing in memory.
+        find::refuse_passing_by(access, &found.path, &|_| true)?;
+    }
+    let body = open_tree(container, access, &found, is_named)?;
+    Ok(Tree {
+        body,
+        is_named,
+        mounts,
+    })
+}
+
+/// What is mounted in a directory, each thing with what is mounted in it.
+fn mounted_in(container: &Container, access: &Access, dir: &str) -> Result<Vec<Mounted>> {
+    let outermost = find::outermost(find::mounts_below(access, dir));
+    let open = |mount: find::Mount<'_>| {
+        Ok(Mounted {
+            below: mount.below.split('/').map(OsString::from).collect(),
+            archive: Box::new(get(container, access, mount.path)?),
+            mounts: mounted_in(container, access, mount.path)?,
+        })
+    };
+    outermost.into_iter().map(open).collect()
+}
+
+/// What is copied from a path, and whether it has a name.
+fn find_source(container: &Container, access: &Access, path: &SandboxPath) -> Result<(Stat, bool)> {
+    let text = path.as_str();
+    refuse_memory(access, text)?;
+    let found = stat(container, access, text)?;
+    if path.ending == Ending::Name {
+        return Ok((found, true));
+    }
+    // The engine would follow a link before the dot without saying where it leads.
+    let to = match text.strip_suffix("/.") {
+        None => look(container, access, text)?,
+        Some("") => look(container, access, "/")?,
+        Some(dir) => look(container, access, dir)?,
+    };
+    if let Some(to) = &to {
+        refuse_memory(access, &to.path)?;
+    }
+    match to {
+        Some(to) if to.is_dir => Ok((
+            Stat {
+                path: to.path,
+                is_dir: true,
+                ..found
+            },
+            false,
+        )),
+        _ => Err(Error::NotADirectory { path: text.into() }),
+    }
+}
+
+fn open_tree(container: &Container, access: &Access, found: &Stat, is_named: bool) -> Result<Body> {
+    match is_named {
+        true if found.is_link && access.kind == EngineKind::Podman => {
+            Ok(Body::Link(link(container, access, &found.path)?))
+        }
+        true => get(container, access, &found.path),
+        false => get(container, access, &format!("{}/.", found.path)),
+    }
+}
+
+/// The content of a file of at most `len_max` bytes, links followed.
+///
+/// # Errors
+///
+/// As [`archive::get`], and [`Error::IsADirectory`].
+pub(crate) fn read(
+    container: &Container,
+    access: &Access,
+    path: &SandboxPath,
+    len_max: u64,
+) -> Result<Vec<u8>> {
+    let text = path.as_str();
+    refuse_memory(access, text)?;
+    let found = look(container, access, text)?;
+    let found = found.ok_or_else(|| Error::PathNotFound { path: text.into() })?;
+    refuse_memory(access, &found.path)?;
+    if found.is_dir {
+        return Err(Error::IsADirectory { path: text.into() });
+    }
+    let broken = |error| Error::io(format!("read '{text}' in the sandbox"), error);
+    let mut body = get(container, access, &found.path)?;
+    let mut reader = reader(&mut body);
+    let entry = reader.next_entry().map_err(|error| broken(error.into()))?;
+    let mut entry = entry.ok_or_else(|| broken(io::ErrorKind::UnexpectedEof.into()))?;
+    match entry.header().kind {
+        Kind::File if entry.header().len <= len_max => {}
+        Kind::File => return Err(broken(io::ErrorKind::FileTooLarge.into())),
+        _ => return Err(broken(io::Error::other("it is no regular file"))),
+    }
+    let mut content = Vec::new();
+    entry.read_to_end(&mut content).map_err(broken)?;
+    Ok(content)
+}
+
+/// The names in a directory, sorted. Everything in it has to come over for that.
+///
+/// # Errors
+///
+/// As [`tree`].
+pub(crate) fn names(
+    container: &Container,
+    access: &Access,
+    path: &SandboxPath,
+) -> Result<Vec<OsString>> {
+    let (found, is_named) = find_source(container, access, &path.content())?;
+    let mut body = open_tree(container, access, &found, is_named)?;
+    names_in(&mut body, NAMES_LEN_MAX).map_err(|error| {
+        let doing = format!("list '{}' in the sandbox", path.as_str());
+        Error::io(doing, error)
+    })
+}
+
+/// The first names of the paths in an archive, which take up at most `len_max` bytes.
+fn names_in(archive: &mut dyn Read, mut len_max: u64) -> io::Result<Vec<OsString>> {
+    let mut reader = reader(archive);
+    let mut names = BTreeSet::new();
+    while let Some(entry) = reader.next_entry()? {
+        let parts = entry.header().path.split(|&byte| byte == b'/');
+        let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
+        let name = parts.next().unwrap_or_default();
+        if names.insert(OsString::from_vec(name.to_vec())) {
+            let left = len_max.checked_sub(name.len() as u64);
+            len_max = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        }
+    }
+    Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
+}
+
+fn get(container: &Container, access: &Access, path: &str) -> Result<Body> {
+    let asked = find::pattern(access, path)?;
+    let streaming = archive::get(container.client(), container.container_id(), &asked)?;
+    let buffered = BufReader::with_capacity(BUFFER_LEN, Archive(streaming));
+    Ok(Body::Streaming(Box::new(buffered)))
+}
+
+/// An archive from the engine, whose failures say what has become of the connection.
+#[derive(Debug)]
+pub(crate) struct Archive(Streaming);
+
+impl Read for Archive {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.body.read(buffer);
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error, // Whoever reads tries again.
+            _ => io::Error::other(self.0.failure(&error)),
+        })
+    }
+}
+
+/// The entries of an archive. One reader for all kinds of them keeps the program small.
+fn reader(archive: &mut dyn Read) -> Reader<&mut dyn Read> {
+    Reader::new(archive)
+}
+
+/// What an archive is read from.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Streaming(Box<BufReader<Archive>>),
+    Link(io::Cursor<Vec<u8>>),
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Body::Streaming(body) => body.read(buffer),
+            Body::Link(archive) => archive.read(buffer),
+        }
+    }
+}
+
+/// An archive of a link itself. Podman gives what it leads to, but lists it with its directory.
+fn link(container: &Container, access: &Access, path: &str) -> Result<io::Cursor<Vec<u8>>> {
+    let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut body = get(container, access, &format!("{dir}/."))?;
+    let mut reader = reader(&mut body);
+    let broken = |error: read::Error| Error::io(format!("read '{path}'"), io::Error::from(error));
+    while let Some(entry) = reader.next_entry().map_err(broken)? {
+        let header = entry.header();
+        let is_it = header.path.strip_prefix(b"./").unwrap_or(&header.path) == name.as_bytes();
+        if let (true, Kind::Symlink(_)) = (is_it, &header.kind) {
+            let mut writer = Writer::new(Vec::new());
+            let archive = writer
+                .append(header, &mut io::empty())
+                .and_then(|()| writer.finish());
+            let archive = archive
+                .map_err(|error| Error::io(format!("read '{path}'"), io::Error::other(error)))?;
+            return Ok(io::Cursor::new(archive));
+        }
+    }
+    Err(Error::PathNotFound { path: path.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tar::header::Header;
+
+    #[test]
+    fn a_list_of_names_has_a_limit() {
+        let mut writer = Writer::new(Vec::new());
+        for path in [".", "./ab", "./ab/in", "./c/x/y", "./c", "./def"] {
+            let header = Header::directory(path.as_bytes());
+            writer.append(&header, &mut io::empty()).unwrap();
+        }
+        let archive = writer.finish().unwrap();
+        let names = |len_max| names_in(&mut archive.as_slice(), len_max);
+        assert_eq!(names(6).unwrap(), ["ab", "c", "def"]);
+        assert_eq!(names(5).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

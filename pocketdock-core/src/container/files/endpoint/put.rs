@@ -1,0 +1,318 @@
+//! Into a sandbox through the engine's archive endpoint.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::container::files::access::{Access, is_made};
+use crate::container::files::cargo::Cargo;
+use crate::container::files::endpoint::find::{self, MEMORY_NEEDS_TAR, look};
+use crate::container::files::endpoint::owner::find_owner;
+use crate::container::files::meter::Meter;
+use crate::container::files::pack::{Failure, Owner, Source};
+use crate::container::files::path::SandboxPath;
+use crate::container::files::report::CopyReport;
+use crate::container::handle::Container;
+use crate::engine::EngineKind;
+use crate::engine::archive;
+use crate::engine::exchange::RequestBody;
+use crate::error::{Error, Result};
+use crate::wire::tar::header::Header;
+
+/// How both engines end their words about a full disk.
+const NO_SPACE: &str = "no space left on device";
+
+/// Where something goes.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    /// A directory that is there.
+    dir: String,
+    /// The directories that are missing below it, from there on.
+    missing: Vec<String>,
+    /// The name it gets in the innermost.
+    name: Vec<u8>,
+    /// Whether that is a directory that is there.
+    is_merged: bool,
+}
+
+/// Sends it.
+///
+/// # Errors
+///
+/// As [`archive::put`], and what is wrong with the destination.
+pub(crate) fn put(
+    container: &Container,
+    access: &Access,
+    cargo: &mut Cargo<'_>,
+    dest: &SandboxPath,
+    meter: &mut Meter<'_>,
+) -> Result<CopyReport> {
+    let place = find_place(container, access, cargo, dest)?;
+    if access.endpoint_passes_under(&place.dir) {
+        let reason = match access.runs {
+            true => MEMORY_NEEDS_TAR,
+            false => "that is memory, which is there while the sandbox runs; resume it first",
+        };
+        return Err(Error::invalid("destination", dest.as_str(), reason));
+    }
+    if is_made(&place.dir) {
+        let doing = format!("write '{}' in the sandbox", dest.as_str());
+        return Err(Error::io(doing, io::ErrorKind::PermissionDenied.into()));
+    }
+    if place.is_merged {
+        if let (EngineKind::Podman, Cargo::Copy(source)) = (access.kind, &*cargo) {
+            return merge(container, access, source, &place, dest, meter);
+        }
+        find::refuse_passing_by(access, &place.dir, &|below| cargo.may_reach(below))?;
+    }
+    send_to(container, access, cargo, &place, dest, meter)
+}
+
+fn send_to(
+    container: &Container,
+    access: &Access,
+    cargo: &mut Cargo<'_>,
+    place: &Place,
+    dest: &SandboxPath,
+    meter: &mut Meter<'_>,
+) -> Result<CopyReport> {
+    let owner = find_owner(container, access)?;
+    let doing = format!("write '{}' in the sandbox", dest.as_str());
+    send(container, &place.dir, &doing, |out| {
+        add_missing(place, owner, out)?;
+        cargo.pack(&place.entry(), !place.is_merged, owner, out, meter)
+    })
+}
+
+/// Sends what is in a directory into one that is there, and by itself what goes where something is
+/// mounted that the endpoint passes by.
+fn merge(
+    container: &Container,
+    access: &Access,
+    source: &Source,
+    place: &Place,
+    dest: &SandboxPath,
+    meter: &mut Meter<'_>,
+) -> Result<CopyReport> {
+    let mut mounts = find::mounts_below(access, &place.dir);
+    mounts.retain(|mount| source.has(mount.below));
+    for mount in &mounts {
+        find::stat(container, access, mount.path)?; // Before anything is sent.
+    }
+    let (mut report, mut apart) = (CopyReport::default(), Vec::new());
+    for mount in find::outermost(mounts) {
+        let part = source.part(Path::new(mount.below))?;
+        let to = SandboxPath::parse(&format!("{}/", mount.path))?;
+        let sent = put(container, access, &mut Cargo::Copy(&part), &to, meter)?;
+        report.entries += 1; // The directory that is there.
+        report.add(Path::new(mount.below), sent);
+        apart.push(mount.below.into());
+    }
+    let rest = source.without(apart)?;
+    let sent = send_to(
+        container,
+        access,
+        &mut Cargo::Copy(&rest),
+        place,
+        dest,
+        meter,
+    )?;
+    report.add(Path::new(""), sent);
+    Ok(report)
+}
+
+/// Has the engine unpack what `pack` writes in a directory.
+///
+/// # Errors
+///
+/// As [`archive::put`], what `pack` says of its source, and [`Error::Io`] for a full disk and one
+/// that is read-only.
+pub(crate) fn send(
+    container: &Container,
+    dir: &str,
+    doing: &str,
+    mut pack: impl FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
+) -> Result<CopyReport> {
+    let mut outcome = None;
+    let mut write = |out: &mut dyn Write| match pack(out) {
+        Err(Failure::Sink(error)) => Err(error),
+        Err(Failure::Source(error)) => {
+            outcome = Some(Err(error));
+            Err(io::Error::other("the source failed"))
+        }
+        Ok(report) => {
+            outcome = Some(Ok(report));
+            Ok(())
+        }
+    };
+    let body = RequestBody::Writer(&mut write);
+    let sent = archive::put(container.client(), container.container_id(), dir, body);
+    match (outcome, sent) {
+        (Some(Err(error)), _) => Err(error),
+        (_, Err(Error::Engine { message, .. })) if message.ends_with(NO_SPACE) => {
+            let full = io::Error::new(io::ErrorKind::StorageFull, NO_SPACE);
+            Err(Error::io(doing, full))
+        }
+        (_, Err(Error::Engine { message, .. })) if is_read_only(&message) => {
+            let reason = "it is read-only there; a tmpfs or a volume is not";
+            let error = io::Error::new(io::ErrorKind::ReadOnlyFilesystem, reason);
+            Err(Error::io(doing, error))
+        }
+        (_, Err(error)) => Err(error),
+        (Some(Ok(report)), Ok(())) => Ok(report),
+        (None, Ok(())) => Err(Error::io(doing, io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+/// Whether the engine may not write to a place: Podman's words are the system's, Docker's its own.
+fn is_read_only(message: &str) -> bool {
+    message.contains("read-only file system") || message.contains("marked read-only")
+}
+
+impl Place {
+    /// Its path from the directory on.
+    fn entry(&self) -> Vec<u8> {
+        let mut path = b".".to_vec();
+        for name in &self.missing {
+            path.push(b'/');
+            path.extend_from_slice(name.as_bytes());
+        }
+        path.push(b'/');
+        path.extend_from_slice(&self.name);
+        path
+    }
+}
+
+/// The directories above a file that is written, each the user's.
+fn add_missing(
+    place: &Place,
+    owner: Owner,
+    out: &mut dyn Write,
+) -> std::result::Result<(), Failure> {
+    let mut path = b".".to_vec();
+    for name in &place.missing {
+        path.push(b'/');
+        path.extend_from_slice(name.as_bytes());
+        let header = Header {
+            uid: owner.uid,
+            gid: owner.gid,
+            ..Header::directory(&path)
+        };
+        let blocks = header.encode().map_err(|error| {
+            Error::io("make a directory in the sandbox", io::Error::other(error))
+        })?;
+        out.write_all(&blocks).map_err(Failure::Sink)?;
+    }
+    Ok(())
+}
+
+fn find_place(
+    container: &Container,
+    access: &Access,
+    cargo: &Cargo<'_>,
+    dest: &SandboxPath,
+) -> Result<Place> {
+    let is_write = matches!(cargo, Cargo::Write(_));
+    let place = match look(container, access, dest.as_str())? {
+        Some(found) if found.is_dir && is_write => {
+            return Err(Error::IsADirectory {
+                path: dest.as_str().into(),
+            });
+        }
+        Some(found) if found.is_dir => into_directory(container, access, cargo, found.path)?,
+        Some(_) if cargo.needs_directory(dest) || cargo.is_dir() => {
+            return Err(Error::NotADirectory {
+                path: dest.as_str().into(),
+            });
+        }
+        // In the place of a file.
+        Some(found) => {
+            let (dir, name) = found.path.rsplit_once('/').unwrap_or(("", &found.path));
+            Place {
+                dir: format!("{dir}/"),
+                missing: Vec::new(),
+                name: name.as_bytes().to_vec(),
+                is_merged: false,
+            }
+        }
+        None if cargo.needs_directory(dest) => {
+            return Err(Error::PathNotFound {
+                path: dest.as_str().into(),
+            });
+        }
+        None => new_name(container, access, dest, is_write)?,
+    };
+    Ok(place)
+}
+
+fn into_directory(
+    container: &Container,
+    access: &Access,
+    cargo: &Cargo<'_>,
+    dir: String,
+) -> Result<Place> {
+    let mut place = Place {
+        dir,
+        missing: Vec::new(),
+        name: cargo.name().to_vec(),
+        is_merged: false,
+    };
+    if place.name.is_empty() {
+        place.name = b".".to_vec();
+        place.is_merged = true;
+        return Ok(place);
+    }
+    // A name that is no text cannot be asked for; the engine refuses to replace a directory.
+    let Ok(name) = std::str::from_utf8(&place.name) else {
+        return Ok(place);
+    };
+    let path = format!("{}/{name}", place.dir.trim_end_matches('/'));
+    match look(container, access, &path)? {
+        Some(found) if found.is_dir && !cargo.is_dir() => {
+            Err(Error::IsADirectory { path: path.into() })
+        }
+        Some(found) if !found.is_dir && cargo.is_dir() => {
+            Err(Error::NotADirectory { path: path.into() })
+        }
+        // By its own path, for a volume may be mounted there.
+        Some(found) if found.is_dir => Ok(Place {
+            dir: found.path,
+            name: b".".to_vec(),
+            is_merged: true,
+            ..place
+        }),
+        _ => Ok(place),
+    }
+}
+
+/// A place where nothing is; with `makes_parents`, nothing need be above it either.
+fn new_name(
+    container: &Container,
+    access: &Access,
+    dest: &SandboxPath,
+    makes_parents: bool,
+) -> Result<Place> {
+    let (parent, name) = dest.split();
+    let mut missing = Vec::new();
+    for dir in dest.ancestors().into_iter().rev().chain(["/"]) {
+        match look(container, access, dir)? {
+            Some(found) if found.is_dir => {
+                missing.reverse();
+                return Ok(Place {
+                    dir: found.path,
+                    missing,
+                    name: name.as_bytes().to_vec(),
+                    is_merged: false,
+                });
+            }
+            Some(_) => return Err(Error::NotADirectory { path: dir.into() }),
+            None if makes_parents => {
+                let name = dir.rsplit('/').next().unwrap_or_default();
+                missing.push(name.to_owned());
+            }
+            None => break,
+        }
+    }
+    Err(Error::PathNotFound {
+        path: parent.into(),
+    })
+}
