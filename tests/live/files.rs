@@ -975,6 +975,31 @@ fn what_is_mounted_in_what_is_mounted_in_a_stopped_sandbox_comes_out() {
 }
 
 #[test]
+fn a_mount_point_behind_a_link_is_the_one_place_by_either_path() {
+    let Some(live) = Live::begin() else { return };
+    let (outer, inner, scratch) = (Scratch::new(), Scratch::new(), Scratch::new());
+    fs::write(inner.path().join("f"), "mounted").unwrap();
+    let options = live
+        .options()
+        .image(live.debian_image())
+        // There, `/var/run` is a link to `/run`.
+        .volume(Volume::new(outer.path(), "/var/run/a"))
+        .volume(Volume::new(inner.path(), "/var/run/a/b"));
+    let sandbox = live.create(&options);
+    sandbox.stop().unwrap();
+    for (number, path) in ["/run", "/var/run/"].iter().enumerate() {
+        let out = scratch.path().join(number.to_string());
+        sandbox.pull(path, &out).unwrap();
+        assert_eq!(fs::read(out.join("a/b/f")).unwrap(), b"mounted", "{path}");
+    }
+    sandbox.write_file("/run/a/g", "written").unwrap();
+    assert_eq!(fs::read(outer.path().join("g")).unwrap(), b"written");
+    sandbox.write_file("/var/run/a/g", "again").unwrap();
+    assert_eq!(sandbox.read_file("/run/a/g").unwrap(), b"again");
+    assert_eq!(sandbox.list_files("/run/a").unwrap(), ["b", "g"]);
+}
+
+#[test]
 fn what_goes_where_something_is_mounted_in_a_stopped_sandbox_is_not_lost() {
     let Some(live) = Live::begin() else { return };
     let (mounted, scratch) = (Scratch::new(), Scratch::new());

@@ -124,7 +124,7 @@ impl Container {
         if parsed.ending != Ending::Name {
             return Err(Error::IsADirectory { path: path.into() });
         }
-        let access = Access::of(self)?;
+        let access = self.access()?;
         let read = access
             .runs
             .then(|| look::read(self, &access, &parsed, READ_FILE_LEN_MAX));
@@ -150,7 +150,7 @@ impl Container {
     /// otherwise.
     pub fn list_files(&self, path: &str) -> Result<Vec<OsString>> {
         let parsed = SandboxPath::parse(path)?;
-        let access = Access::of(self)?;
+        let access = self.access()?;
         match access.runs.then(|| look::names(self, &access, &parsed)) {
             Some(names) if !needs_endpoint(&names, &access, &parsed) => names,
             _ => endpoint::get::names(self, &access, &parsed),
@@ -295,7 +295,7 @@ impl Container {
     ) -> Result<CopyReport> {
         let parsed = SandboxPath::parse(source)?;
         let (dir, top) = host_place(dest, source_name(&parsed))?;
-        let access = Access::of(self)?;
+        let access = self.access()?;
         let mut made = Inodes::new();
         let mut pull = |(mut outlet, is_named): (Outlet, bool)| {
             let mapping = Mapping {
@@ -343,7 +343,7 @@ impl Container {
         on_progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<CopyReport> {
         let parsed = SandboxPath::parse(source)?;
-        let access = Access::of(self)?;
+        let access = self.access()?;
         let (mut outlet, is_named) = self.open_outlet(&access, &parsed)?;
         let name = source_name(&parsed).map(OsStr::to_owned);
         let mapping = Mapping {
@@ -382,7 +382,7 @@ impl Container {
         dest: &SandboxPath,
         meter: &mut Meter<'_>,
     ) -> Result<CopyReport> {
-        let access = Access::of(self)?;
+        let access = self.access()?;
         if access.runs {
             let sent = put::put(self, &access, cargo, dest, meter);
             if cargo.is_spent() || !needs_endpoint(&sent, &access, dest) {
@@ -390,6 +390,12 @@ impl Container {
             }
         }
         endpoint::put::put(self, &access, cargo, dest, meter)
+    }
+
+    fn access(&self) -> Result<Access> {
+        let mut access = Access::of(self)?;
+        endpoint::find::locate_volumes(self, &mut access)?;
+        Ok(access)
     }
 
     /// Begins to read an archive; whether the paths in it begin with the name of what was asked.

@@ -42,6 +42,8 @@ pub(crate) struct Access {
     memory_mounts: Vec<String>,
     /// The other mount points.
     volumes: Vec<String>,
+    /// Of those at whose paths links are, where they are without links, and those paths.
+    linked: Vec<(String, String)>,
 }
 
 impl Access {
@@ -63,6 +65,7 @@ impl Access {
             root_is_able: root_is_able(container.engine().kind(), user, &found),
             memory_mounts,
             volumes,
+            linked: Vec::new(),
         })
     }
 
@@ -90,6 +93,24 @@ impl Access {
             EngineKind::Podman => &self.volumes,
             _ => &self.memory_mounts,
         }
+    }
+
+    /// Notes where one of those mount points is, for whom all paths are without links.
+    pub(crate) fn locate(&mut self, path: &str, location: String) {
+        let mut volumes = self.volumes.iter_mut();
+        if let Some(volume) = volumes.find(|volume| *volume == path && *volume != &location) {
+            *volume = location.clone();
+            self.linked.push((location, path.to_owned()));
+        }
+    }
+
+    /// What Podman calls a path without links: what is mounted, it knows by the path that it was
+    /// mounted at.
+    pub(crate) fn as_mounted(&self, path: &str) -> String {
+        let mut linked = self.linked.iter().rev(); // The innermost came last.
+        let found = linked.find(|(location, _)| is_at_or_below(path, location));
+        let below = found.and_then(|(location, at)| Some((at, path.strip_prefix(location)?)));
+        below.map_or_else(|| path.to_owned(), |(at, below)| format!("{at}{below}"))
     }
 
     /// Whether Podman's endpoint reads and writes at a path, links resolved, what no code in the
@@ -203,6 +224,7 @@ mod tests {
             root_is_able: false,
             memory_mounts: memory_mounts.iter().map(|&it| it.to_owned()).collect(),
             volumes: Vec::new(),
+            linked: Vec::new(),
         };
         let docker = access(EngineKind::Docker, &[]);
         assert!(docker.endpoint_sees("/opt") && docker.endpoint_sees("/devices"));

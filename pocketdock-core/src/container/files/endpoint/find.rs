@@ -97,7 +97,7 @@ pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result
             "Podman makes it anew when the sandbox starts",
         ));
     }
-    let asked = pattern(access, &path)?;
+    let asked = asked(access, &path)?;
     let stat = archive::stat(container.client(), container.container_id(), &asked);
     let stat = stat.map_err(|error| match error {
         Error::Engine { .. } if access.passed_by().contains(&way_to(&path)) => unable(
@@ -137,9 +137,31 @@ fn resolved(container: &Container, access: &Access, path: &str) -> Result<String
     }
 }
 
+/// Finds out where the volumes are that a link leads to, if that has to be known.
+///
+/// # Errors
+///
+/// As [`archive::stat`].
+pub(crate) fn locate_volumes(container: &Container, access: &mut Access) -> Result<()> {
+    if access.kind != EngineKind::Podman {
+        return Ok(());
+    }
+    let mut volumes = access.passed_by().to_vec();
+    volumes.sort_unstable(); // What is in another one comes behind it.
+    for path in volumes {
+        match resolved(container, access, &path) {
+            Ok(location) => access.locate(&path, location),
+            Err(Error::PathNotFound { .. }) => {} // Nothing has been mounted yet.
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// A path as the engine is asked for it: of Podman, by a pattern that nothing else matches. A `*`
 /// it refuses, even behind a backslash; a letter that is none of all others is one as well.
-pub(super) fn pattern(access: &Access, path: &str) -> Result<String> {
+pub(super) fn asked(access: &Access, path: &str) -> Result<String> {
+    let path = &access.as_mounted(path);
     if access.kind != EngineKind::Podman || !is_pattern(path) {
         return Ok(path.to_owned());
     }

@@ -178,7 +178,7 @@ fn names_in(archive: &mut dyn Read, mut len_max: u64) -> io::Result<Vec<OsString
 }
 
 fn get(container: &Container, access: &Access, path: &str) -> Result<Body> {
-    let asked = find::pattern(access, path)?;
+    let asked = find::asked(access, path)?;
     let streaming = archive::get(container.client(), container.container_id(), &asked)?;
     let buffered = BufReader::with_capacity(BUFFER_LEN, Archive(streaming));
     Ok(Body::Streaming(Box::new(buffered)))

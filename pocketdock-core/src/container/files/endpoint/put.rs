@@ -77,7 +77,7 @@ fn send_to(
 ) -> Result<CopyReport> {
     let owner = find_owner(container, access)?;
     let doing = format!("write '{}' in the sandbox", dest.as_str());
-    send(container, &place.dir, &doing, |out| {
+    send(container, &access.as_mounted(&place.dir), &doing, |out| {
         add_missing(place, owner, out)?;
         cargo.pack(&place.entry(), !place.is_merged, owner, out, meter)
     })
