@@ -72,7 +72,7 @@ pub(crate) fn project_with_history() -> Scratch {
     dir
 }
 
-const INSTANCE: &str = r#"{"name":"box","id":"4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945","image":"localhost/tools:1","profile":null,"project":"demo","created_at":"2023-11-14T22:13:20Z","socket":"/run/podman/podman.sock","command_line":["pocketdock","create","--name","box","--image","localhost/tools:1"],"kept":true,"maker":null}"#;
+const INSTANCE: &str = r#"{"name":"box","id":"4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945","image":"localhost/tools:1","profile":null,"project":"demo","created_at":"2023-11-14T22:13:20Z","socket":"/run/docker.sock","engine":"ID host /var/lib/docker","command_line":["pocketdock","create","--name","box","--image","localhost/tools:1"],"kept":true,"maker":null}"#;
 
 const HISTORY: &str = r#"{"ts":"2026-11-25T22:15:55.606297837Z","type":"run","id":"e1","command":["echo hello; echo oops >&2; exit 3"],"exit_code":3,"duration_ms":199,"timed_out":false,"truncated":false,"log":"run-20261125T221555.606297Z-3c88.log"}
 {"ts":"2026-11-25T22:15:55.834139758Z","type":"detach","id":"e2","command":["python3","-c","print('in the background')\u001b[2J"],"exit_code":0,"duration_ms":61187,"timed_out":false,"truncated":false,"log":"detach-20261125T221555.834139Z-bb9c.log"}
@@ -102,7 +102,11 @@ fn answer(request: &Request) -> Reply {
             "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nServer: Docker/20.10.24 (linux)\r\n\
              Content-Length: 2\r\n\r\nOK",
         ),
-        ("GET", ["info"]) => Reply::json(200, r#"{"SecurityOptions":["name=rootless"]}"#),
+        ("GET", ["info"]) => Reply::json(
+            200,
+            r#"{"ID":"ID","Name":"host","DockerRootDir":"/var/lib/docker",
+                "SecurityOptions":["name=rootless"]}"#,
+        ),
         ("GET", ["version"]) => Reply::json(200, r#"{"Version":"20.10.24"}"#),
         ("GET", ["containers", "json"]) => Reply::json(200, &list()),
         ("POST", ["containers", "create"]) if request.text().contains("missing:1") => {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use pocketdock_core::container::record::RecordKind;
 use pocketdock_core::{CreateOptions, Error, Instance, PruneOptions};
 
 use crate::model::{ID, Kind, engine_of, inspected, model, model_with, options};
@@ -82,7 +83,8 @@ fn a_name_in_use_leaves_the_directory_of_its_owner() {
     });
     let dir = dir_of(&fake);
     fs::create_dir_all(&dir).unwrap();
-    let theirs = format!(r#"{{"name":"box","id":"{ID}","kept":true}}"#);
+    let socket = fake.socket().display();
+    let theirs = format!(r#"{{"name":"box","id":"{ID}","socket":"{socket}","kept":true}}"#);
     fs::write(dir.join("instance.json"), &theirs).unwrap();
     let error = engine_of(&fake).create(&kept()).unwrap_err();
     assert!(matches!(error, Error::NameInUse { .. }), "{error}");
@@ -114,6 +116,40 @@ fn the_directory_of_another_engines_sandbox_is_not_taken_over() {
         theirs
     );
     assert!(fake.requests().iter().all(|it| Kind::of(it) == Kind::Ping));
+}
+
+/// One that is stopped will come back.
+#[test]
+fn the_directory_of_an_engine_that_does_not_answer_is_not_taken_over() {
+    let fake = model(|_, _| None);
+    let dir = dir_of(&fake);
+    fs::create_dir_all(&dir).unwrap();
+    let theirs = format!(r#"{{"name":"box","id":"{ID}","socket":"/gone.sock","kept":true}}"#);
+    fs::write(dir.join("instance.json"), &theirs).unwrap();
+    let error = engine_of(&fake).create(&kept()).unwrap_err();
+    assert!(matches!(error, Error::AnotherEngine { .. }), "{error}");
+    assert!(fake.requests().iter().all(|it| Kind::of(it) == Kind::Ping));
+}
+
+/// A sandbox may have the name of another engine's, but not its directory for a record.
+#[test]
+fn what_is_recorded_does_not_take_the_place_of_another_engines_instance() {
+    let fake = model(|_, _| None);
+    let dir = dir_of(&fake);
+    fs::create_dir_all(&dir).unwrap();
+    let theirs = r#"{"name":"box","id":"0badcafe","socket":"/gone.sock","kept":true}"#;
+    fs::write(dir.join("instance.json"), theirs).unwrap();
+    let sandbox = engine_of(&fake).open("box").unwrap();
+    let instance = Instance::of(&sandbox).unwrap();
+    let words = ["true".to_owned()];
+    let error = instance.record(&sandbox, RecordKind::Detach, &words, 1000);
+    let error = error.map(drop).unwrap_err();
+    assert!(matches!(error, Error::AnotherEngine { .. }), "{error}");
+    assert_eq!(
+        fs::read_to_string(dir.join("instance.json")).unwrap(),
+        theirs
+    );
+    assert!(instance.logs().unwrap().is_empty());
 }
 
 #[test]

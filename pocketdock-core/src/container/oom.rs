@@ -15,9 +15,9 @@
 //! Source: the kernel's cgroup documentation, "Memory".
 
 use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::container::helper;
@@ -43,7 +43,14 @@ echo "oom $((now - ${known:-0}))"
 
 /// The kernel's count of one container's kills, if this machine has it.
 #[derive(Debug, Clone)]
-pub(crate) struct Kills(Arc<Path>);
+pub(crate) struct Kills(Arc<Counter>);
+
+/// A file of a control group. It is kept open, for it is read before each command.
+#[derive(Debug)]
+struct Counter {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
 
 impl Kills {
     /// Of a container that runs, from what the engine says of it.
@@ -51,16 +58,33 @@ impl Kills {
         let pid = found.u64_at(&["State", "Pid"]).filter(|&pid| pid != 0)?;
         let id = found.str_at(&["Id"]).filter(|id| !id.is_empty())?;
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        counter(&groups, id).map(|file| Kills(file.into()))
+        counter(&groups, id).map(Kills::at)
+    }
+
+    fn at(path: PathBuf) -> Self {
+        let file = Mutex::new(None);
+        Kills(Arc::new(Counter { path, file }))
     }
 
     /// How many there have been; `None` if that cannot be known.
     pub(crate) fn count(&self) -> Option<u64> {
-        // At once, for this is done before each command: both files are short.
-        let mut text = [0; 256];
-        let len = File::open(&self.0).ok()?.read(&mut text).ok()?;
-        kills(text.get(..len)?)
+        let mut kept = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = kept.as_ref().and_then(read) {
+            return Some(count);
+        }
+        // For the first time, or the container was started anew, and its group with it.
+        let file = File::open(&self.0.path).ok()?;
+        let count = read(&file);
+        *kept = Some(file);
+        count
     }
+}
+
+/// The value in a counter's file.
+fn read(file: &File) -> Option<u64> {
+    let mut text = [0; 256]; // Both files are short.
+    let len = file.read_at(&mut text, 0).ok()?;
+    kills(text.get(..len)?)
 }
 
 /// The file with the counter of the container `id`, by the control groups of its first process as
@@ -145,5 +169,24 @@ mod tests {
         assert_eq!(kills(v2), Some(u64::MAX));
         assert_eq!(kills(b"oom 5\noom_kill x\n"), None);
         assert_eq!(kills(b"oom 5\n"), None);
+    }
+
+    #[test]
+    fn a_group_that_was_made_anew_is_read_anew() {
+        let random = crate::host::random_hex::<8>().unwrap();
+        let path = std::env::temp_dir().join(format!("pocketdock-oom-{random}"));
+        let kills = Kills::at(path.clone());
+        assert_eq!(kills.count(), None);
+        fs::write(&path, "oom_kill 1\n").unwrap();
+        assert_eq!(kills.count(), Some(1));
+        fs::write(&path, "oom_kill 2\n").unwrap();
+        assert_eq!(kills.count(), Some(2));
+        // As a removed group's file, the old one has no count any more.
+        fs::write(&path, "").unwrap();
+        fs::remove_file(&path).unwrap();
+        assert_eq!(kills.count(), None);
+        fs::write(&path, "oom_kill 3\n").unwrap();
+        assert_eq!(kills.count(), Some(3));
+        fs::remove_file(&path).unwrap();
     }
 }

@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::engine::{Engine, EngineKind, containers, system};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::project::description::Description;
 use crate::wire::value::Value;
 
@@ -52,6 +52,42 @@ pub(crate) fn is_of(description: &Description, engine: &Engine, own: Option<&str
         // Another of its sockets will do. Podman's storage may have the same path on another host.
         (Some(_), _) if engine.kind() == EngineKind::Docker => true,
         _ => is_same_socket(&description.socket, engine.socket_path()),
+    }
+}
+
+/// Refuses to take the instance of another engine's sandbox, unless that says that it is gone. A
+/// directory can be the instance of one container only, and engines do not know of each other.
+pub(crate) fn refuse_another(engine: &Engine, known: Description) -> Result<()> {
+    if !known.kept || known.id.is_empty() || is_known_of(&known, engine)? {
+        return Ok(());
+    }
+    let socket = known.socket.as_path();
+    let ask = || {
+        let other = Engine::at(socket)?;
+        containers::inspect(other.client(), &known.id).map(drop)
+    };
+    // One whose socket has gone over to this engine cannot be asked.
+    let is_same = is_same_socket(socket, engine.socket_path());
+    match !is_same && matches!(ask(), Err(Error::ContainerNotFound { .. })) {
+        true => Ok(()),
+        false => Err(another_engine(known)),
+    }
+}
+
+/// Whether an instance is of this engine, which is asked only if the instance can tell.
+pub(crate) fn is_known_of(known: &Description, engine: &Engine) -> Result<bool> {
+    let own = match known.engine {
+        Some(_) => of(engine)?,
+        None => None,
+    };
+    Ok(is_of(known, engine, own.as_deref()))
+}
+
+/// The error for a sandbox of an engine that was not asked.
+pub(crate) fn another_engine(known: Description) -> Error {
+    Error::AnotherEngine {
+        name: known.name,
+        socket: known.socket,
     }
 }
 

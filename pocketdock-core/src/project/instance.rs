@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::host::{self, Environment};
 use crate::project::description::{self, Description};
 use crate::project::history::{self, HistoryEntry};
+use crate::project::identity;
 use crate::project::place::{INSTANCES, Place};
 use crate::project::private;
 use crate::project::recording::{self, Recording};
@@ -244,7 +245,8 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a file cannot be written.
+    /// [`Error::Io`] if a file cannot be written; [`Error::AnotherEngine`] if this is the instance
+    /// of a sandbox there.
     pub fn record(
         &self,
         container: &Container,
@@ -252,10 +254,12 @@ impl Instance {
         command: &[String],
         log_len_max: u64,
     ) -> Result<Recording> {
-        let own = self.description()?;
-        let own = match own.filter(|it| it.id == container.container_id()) {
-            Some(own) => own,
-            None => {
+        let own = match self.description()? {
+            Some(known) if known.id == container.container_id() => known,
+            known => {
+                if let Some(known) = known {
+                    identity::refuse_another(container.engine(), known)?;
+                }
                 let own = Description::of(container, false);
                 private::create_dir(&self.dir)?;
                 own.write(&self.dir)?;

@@ -160,8 +160,10 @@ impl Engine {
         };
         let known = Instance::found(self.environment(), name).and_then(|it| it.description());
         match known {
-            Ok(Some(known)) if known.kept && matches!(is_of(&known, self), Ok(false)) => {
-                another_engine(known)
+            Ok(Some(known))
+                if known.kept && matches!(identity::is_known_of(&known, self), Ok(false)) =>
+            {
+                identity::another_engine(known)
             }
             // What cannot be read or asked for makes the first error no less true.
             _ => error,
@@ -215,7 +217,7 @@ impl<'a> Draft<'a> {
             ..Description::default()
         };
         if let Some(known) = instance.description()? {
-            refuse_another_engine(engine, known)?;
+            identity::refuse_another(engine, known)?;
         }
         let is_ours = description.create(instance.dir())?;
         prepare(instance)?;
@@ -273,39 +275,6 @@ impl<'a> Draft<'a> {
 fn prepare(instance: &Instance) -> Result<()> {
     private::create_dir(&instance.logs_dir())?;
     private::create_dir(&instance.dir().join("data"))
-}
-
-/// A directory can be the instance of one container only, and engines do not know of each other.
-fn refuse_another_engine(engine: &Engine, known: Description) -> Result<()> {
-    if !known.kept || known.id.is_empty() || is_of(&known, engine)? {
-        return Ok(());
-    }
-    let socket = known.socket.as_path();
-    let is_there = || {
-        let other = Engine::at(socket)?;
-        containers::inspect(other.client(), &known.id).map(drop)
-    };
-    // One whose socket has gone over to this engine cannot be asked.
-    match identity::is_same_socket(socket, engine.socket_path()) || is_there().is_ok() {
-        true => Err(another_engine(known)),
-        false => Ok(()),
-    }
-}
-
-/// Whether an instance is of this engine, which is asked only if the instance can tell.
-fn is_of(known: &Description, engine: &Engine) -> Result<bool> {
-    let own = match known.engine {
-        Some(_) => identity::of(engine)?,
-        None => None,
-    };
-    Ok(identity::is_of(known, engine, own.as_deref()))
-}
-
-fn another_engine(known: Description) -> Error {
-    Error::AnotherEngine {
-        name: known.name,
-        socket: known.socket,
-    }
 }
 
 /// As [`Engine::create`], on the engine that is detected.
