@@ -15,6 +15,7 @@ use pocketdock_core::engine::containers;
 use pocketdock_core::{Container, CreateOptions, Error, Progress, Tmpfs, Volume};
 
 use crate::fixture::Live;
+use crate::host;
 use crate::support::scratch::Scratch;
 use crate::support::tree;
 
@@ -1096,7 +1097,12 @@ fn closed_directories_stay_closed_with_all_that_is_in_them() {
     let Some(live) = Live::begin() else { return };
     let scratch = Scratch::new();
     let source = scratch.path().join("tree");
-    for mode in [0o000, 0o111, 0o311, 0o400, 0o555, 0o1500] {
+    // What is closed to its owner, only root can copy.
+    let modes: &[u32] = match host::is_root() {
+        true => &[0o000, 0o111, 0o311, 0o400, 0o555, 0o1500],
+        false => &[0o555, 0o1500],
+    };
+    for &mode in modes {
         let dir = source.join(format!("{mode:o}"));
         fs::create_dir_all(dir.join("in")).unwrap();
         tree::write(&dir.join("in/file"), b"in\n", 0o400);
@@ -1132,7 +1138,7 @@ fn closed_directories_stay_closed_with_all_that_is_in_them() {
     look.args(["-c", LOOK_BEHIND_DOORS])
         .current_dir(scratch.path());
     let want = String::from_utf8(look.output().unwrap().stdout).unwrap();
-    assert_eq!(want.matches("two\n").count(), 12, "{want}");
+    assert_eq!(want.matches("two\n").count(), 2 * modes.len(), "{want}");
     for (name, got) in pushed {
         assert_eq!(got, want, "{name}");
     }

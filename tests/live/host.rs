@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use pocketdock_core::Container;
 
 use crate::fixture::eventually_none;
+
+/// Whether these tests run as root, who may read and go everywhere.
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
 
 /// The command lines of the living processes of a sandbox, as this host sees them.
 pub(crate) fn processes(sandbox: &Container) -> Vec<String> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pocketdock_core::wire::value::Value;
 
-use crate::live::{Live, code, live, text, unique_name};
+use crate::live::{Live, code, live, meek, text, unique_name};
 use crate::support::rng::Rng;
 use crate::support::scratch::Scratch;
 
@@ -694,22 +694,7 @@ fn a_place_that_may_not_be_written_or_read() {
     let project = Project::new(&live);
     let (name, other) = (unique_name(), unique_name());
     project.create(&name);
-    let meek = |words: &[&str]| {
-        let program = project.command(words);
-        let mut command = Command::new("setpriv");
-        let capabilities = "-dac_override,-dac_read_search,-fowner";
-        command
-            .args(["--bounding-set", capabilities, "--"])
-            .arg(program.get_program());
-        command
-            .args(program.get_args())
-            .env_clear()
-            .current_dir(project.dir.path());
-        let set = program
-            .get_envs()
-            .filter_map(|(key, value)| Some((key, value?)));
-        command.envs(set).output().unwrap()
-    };
+    let meek = |words: &[&str]| meek(&project.command(words)).output().unwrap();
     let chmod = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use crate::live::{code, live, text};
+use crate::live::{code, live, meek, text};
 use crate::support::scratch::Scratch;
 
 #[test]
@@ -159,12 +159,7 @@ fn a_source_that_cannot_be_read_any_more_is_not_sent_by_another_way() {
     fs::write(&last, "late").unwrap();
 
     let program = live.pocketdock(&["push", &sandbox.name, tree.to_str().unwrap(), "/tmp/"]);
-    let mut command = Command::new("setpriv");
-    command.args(["--bounding-set", "-dac_override,-dac_read_search", "--"]);
-    command.arg(program.get_program()).args(program.get_args());
-    let set = program.get_envs();
-    command.env_clear();
-    command.envs(set.filter_map(|(key, value)| Some((key, value?))));
+    let mut command = meek(&program);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let pid = child.id();

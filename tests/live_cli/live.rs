@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +25,28 @@ pub(crate) struct Live {
     pub(crate) image: String,
     /// Where the program keeps logs.
     pub(crate) state: Scratch,
+}
+
+/// The same program with no more rights to files than their owner has: root gives up its own.
+pub(crate) fn meek(program: &Command) -> Command {
+    let own = fs::metadata("/proc/self").expect("know who this is");
+    let mut command = match own.uid() {
+        0 => {
+            let mut setpriv = Command::new("setpriv");
+            let capabilities = "-dac_override,-dac_read_search,-fowner";
+            setpriv.args(["--bounding-set", capabilities, "--"]);
+            setpriv.arg(program.get_program());
+            setpriv
+        }
+        _ => Command::new(program.get_program()),
+    };
+    let set = program.get_envs();
+    command.args(program.get_args()).env_clear();
+    command.envs(set.filter_map(|(key, value)| Some((key, value?))));
+    if let Some(dir) = program.get_current_dir() {
+        command.current_dir(dir);
+    }
+    command
 }
 
 /// The engine under test, or `None`, said aloud.

@@ -274,19 +274,25 @@ impl First {
         })
     }
 
-    /// Waits a moment for its end; whether that has come.
-    fn is_gone_soon(&self) -> bool {
-        let began = Instant::now();
-        let mut pause = GONE_POLL_FIRST;
-        while host::start_ticks(self.host_pid) == Some(self.start_ticks) {
-            if GONE_WITHIN < began.elapsed() {
-                return false;
-            }
-            thread::sleep(pause);
-            pause = (2 * pause).min(GONE_POLL_MAX);
-        }
-        true
+    fn is_gone(&self) -> bool {
+        host::start_ticks(self.host_pid) != Some(self.start_ticks)
     }
+}
+
+/// Waits a moment for the first process's end, which the host knows or else the engine; whether
+/// that has come.
+fn is_gone_soon(client: &Client, exec_id: &str, first: Option<&First>) -> bool {
+    let is_gone = || first.map_or_else(|| !is_running(client, exec_id), First::is_gone);
+    let began = Instant::now();
+    let mut pause = GONE_POLL_FIRST;
+    while !is_gone() {
+        if GONE_WITHIN < began.elapsed() {
+            return false;
+        }
+        thread::sleep(pause);
+        pause = (2 * pause).min(GONE_POLL_MAX);
+    }
+    true
 }
 
 /// The state of an exec once it has a process: engines say that it runs before it has.
@@ -354,12 +360,12 @@ pub(crate) fn kill(
     };
     match helper::answer(client, container, &config, "done ", TIMEOUT) {
         // Code in the sandbox may have made the answer.
-        Ok(answer) if answer.ends_with(" 0") => match first {
-            Some(first) if signal == Signal::KILL && !first.is_gone_soon() => {
-                containers::restart(client, container, Duration::ZERO)
+        Ok(answer) if answer.ends_with(" 0") => {
+            match signal == Signal::KILL && !is_gone_soon(client, exec_id, first.as_ref()) {
+                true => containers::restart(client, container, Duration::ZERO),
+                false => Ok(()),
             }
-            _ => Ok(()),
-        },
+        }
         Ok(answer) => Err(Error::CommandNotExecutable {
             command: "kill".to_owned(),
             reason: format!("some processes belong to another user ({answer})"),
