@@ -291,7 +291,16 @@ fn links_are_followed_where_a_program_would_follow_them() {
         );
         sandbox.pull("/d/dangling", scratch.path()).unwrap();
         assert!(scratch.path().join("dangling").is_symlink(), "{name}");
-        assert!(sandbox.read_file("/d/loop").is_err(), "{name}");
+        sandbox.pull("/d/loop", scratch.path()).unwrap();
+        let target = fs::read_link(scratch.path().join("loop")).unwrap();
+        assert_eq!(target, Path::new("loop"), "{name}");
+        for path in ["/d/loop", "/d/loop/x"] {
+            let said = said(sandbox.read_file(path));
+            assert!(
+                said.contains("/d/loop") && !said.contains("HEAD"),
+                "{said}"
+            );
+        }
     }
 }
 
@@ -998,6 +1007,26 @@ fn a_mount_point_behind_a_link_is_the_one_place_by_either_path() {
     sandbox.write_file("/var/run/a/g", "again").unwrap();
     assert_eq!(sandbox.read_file("/run/a/g").unwrap(), b"again");
     assert_eq!(sandbox.list_files("/run/a").unwrap(), ["b", "g"]);
+}
+
+/// A sandbox may be stopped in a state in which it cannot be started any more.
+#[test]
+fn what_is_mounted_where_no_way_leads_is_in_nobodys_way() {
+    let Some(live) = Live::begin() else { return };
+    let (mounted, scratch) = (Scratch::new(), Scratch::new());
+    let options = live
+        .options()
+        .volume(Volume::new(mounted.path(), "/a/b/data"));
+    let sandbox = live.create(&options);
+    let setup = "mv /a /c; ln -s loop /loop; ln -s loop /a; echo kept >/root/f";
+    assert!(sandbox.run(setup).unwrap().ok());
+    sandbox.stop().unwrap();
+    let said = said(sandbox.pull("/root/f", &scratch.path().join("f")));
+    match live.is_podman() {
+        true => assert_eq!(said, "done"),
+        // It looks at nothing then.
+        false => assert!(said.contains("too many links"), "{said}"),
+    }
 }
 
 #[test]

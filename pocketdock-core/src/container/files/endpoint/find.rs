@@ -53,10 +53,12 @@ pub(super) fn look(container: &Container, access: &Access, path: &str) -> Result
         }
         path = stat.target;
     }
-    Err(Error::io(
-        format!("follow '{path}' in the sandbox"),
-        io::Error::other("too many links"),
-    ))
+    Err(too_many_links(&path))
+}
+
+fn too_many_links(path: &str) -> Error {
+    let doing = format!("follow '{path}' in the sandbox");
+    Error::io(doing, io::Error::other("too many links"))
 }
 
 /// Whether what should be the directory of a path is something else, at which Docker fails without
@@ -104,6 +106,7 @@ pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result
             &path,
             "a file is mounted there, which Podman takes for a directory",
         ),
+        Error::Engine { .. } => reason(container, &asked, error),
         error => error,
     })?;
     let mode = stat.u64_at(&["mode"]).unwrap_or_default();
@@ -120,6 +123,18 @@ pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result
             .to_owned(),
         path,
     })
+}
+
+/// Why an engine does not look at a path, for which an answer to HEAD has no room.
+fn reason(container: &Container, asked: &str, error: Error) -> Error {
+    match archive::get(container.client(), container.container_id(), asked) {
+        // "too many links" says Docker, "too many levels of symbolic links" Podman.
+        Err(Error::Engine { message, .. }) if message.contains("too many l") => {
+            too_many_links(asked)
+        }
+        Err(reason) => reason,
+        Ok(_) => error,
+    }
 }
 
 /// A path without links above its last name. Podman looks at the path alone to find out whether it
@@ -151,7 +166,14 @@ pub(crate) fn locate_volumes(container: &Container, access: &mut Access) -> Resu
     for path in volumes {
         match resolved(container, access, &path) {
             Ok(location) => access.locate(&path, location),
-            Err(Error::PathNotFound { .. }) => {} // Nothing has been mounted yet.
+            // No way leads there any more: code in the sandbox has made a loop of links, say.
+            Err(
+                Error::PathNotFound { .. }
+                | Error::NotADirectory { .. }
+                | Error::InvalidArgument { .. }
+                | Error::Engine { .. }
+                | Error::Io { .. },
+            ) => {}
             Err(error) => return Err(error),
         }
     }

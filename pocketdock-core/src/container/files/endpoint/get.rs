@@ -37,7 +37,18 @@ pub(crate) struct Tree {
 ///
 /// As [`archive::get`], and [`Error::InvalidArgument`] for what the endpoint cannot bring.
 pub(crate) fn tree(container: &Container, access: &Access, path: &SandboxPath) -> Result<Tree> {
-    let (found, is_named) = find_source(container, access, path)?;
+    let (found, is_named) = match find_source(container, access, path) {
+        // No engine looks at a link that leads to itself.
+        Err(error @ Error::Io { .. }) if path.ending == Ending::Name => {
+            let link = link(container, access, path.as_str()).map_err(|_none| error)?;
+            return Ok(Tree {
+                body: Body::Link(link),
+                is_named: true,
+                mounts: Vec::new(),
+            });
+        }
+        found => found?,
+    };
     let mut mounts = Vec::new();
     if access.kind == EngineKind::Podman {
         for mount in find::mounts_below(access, &found.path) {
