@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pocketdock_core::engine::containers;
-use pocketdock_core::{Container, CreateOptions, Error, Progress, Tmpfs, Volume};
+use pocketdock_core::{Container, CreateOptions, DroppedKind, Error, Progress, Tmpfs, Volume};
 
 use crate::fixture::Live;
 use crate::host;
@@ -296,10 +296,7 @@ fn links_are_followed_where_a_program_would_follow_them() {
         assert_eq!(target, Path::new("loop"), "{name}");
         for path in ["/d/loop", "/d/loop/x"] {
             let said = said(sandbox.read_file(path));
-            assert!(
-                said.contains("/d/loop") && !said.contains("HEAD"),
-                "{said}"
-            );
+            assert!(said.contains("/d/loop") && !said.contains("HEAD"), "{said}");
         }
     }
 }
@@ -939,22 +936,49 @@ fn what_is_mounted_in_a_stopped_sandbox_comes_out() {
     fs::create_dir(&unpacked).unwrap();
     tar(&["-xpf".as_ref(), file.as_os_str()], &unpacked);
     tree::assert_same(&unpacked.join("data"), &dir);
-    // What cannot come out is not left out without a word.
-    let paths = [("/etc/f", "f"), ("/etc", "etc"), ("/", "root")];
-    let files = paths.map(|(path, to)| said(sandbox.pull(path, &scratch.path().join(to))));
+}
+
+#[test]
+fn what_a_stopped_sandbox_does_not_give_out_is_listed() {
+    let Some(live) = Live::begin() else { return };
+    let (mounted, scratch) = (Scratch::new(), Scratch::new());
+    let sandbox = stopped_with_mounts(&live, &mounted);
+    let file = said(sandbox.pull("/etc/f", &scratch.path().join("f")));
+    let etc = scratch.path().join("etc");
+    let report = sandbox.pull("/etc", &etc).unwrap();
+    let mut left_out: Vec<_> = report
+        .dropped
+        .iter()
+        .map(|it| (&*it.path, it.what))
+        .collect();
+    left_out.sort_by_key(|(path, _)| path.to_owned());
     match live.is_podman() {
         true => {
-            for said in files {
-                assert!(said.contains("invalid path '/etc/f': a file is mounted there"));
-            }
+            assert!(file.contains("invalid path '/etc/f': a file is mounted there"));
             assert!(said(sandbox.read_file("/etc/hosts")).contains("when the sandbox starts"));
-            assert!(
-                paths
-                    .iter()
-                    .all(|(_, to)| !scratch.path().join(to).exists())
-            );
+            let all = ["etc/f", "etc/hostname", "etc/hosts", "etc/resolv.conf"];
+            let want = all.map(|path| (Path::new(path), DroppedKind::Mounted));
+            assert_eq!(left_out, want);
+            assert!(!etc.join("hosts").exists() && !etc.join("f").exists());
         }
-        false => assert_eq!(files, ["done", "done", "done"]),
+        false => {
+            assert_eq!((file.as_str(), left_out), ("done", vec![]));
+            assert_eq!(fs::read(etc.join("f")).unwrap(), b"file");
+        }
+    }
+    assert!(fs::read(etc.join("passwd")).is_ok());
+    sandbox.pull("/", &scratch.path().join("root")).unwrap();
+    // And nothing is put under it.
+    let new = scratch.path().join("new");
+    fs::create_dir(&new).unwrap();
+    for name in ["f", "hosts"] {
+        fs::write(new.join(name), "new").unwrap();
+        let pushed = said(sandbox.push(&new.join("."), "/etc"));
+        match live.is_podman() {
+            true => assert!(pushed.ends_with("; resume it first"), "{pushed}"),
+            false => assert!(pushed.ends_with("mounted by itself cannot be replaced")),
+        }
+        fs::remove_file(new.join(name)).unwrap();
     }
 }
 

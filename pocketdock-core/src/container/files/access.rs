@@ -113,10 +113,13 @@ impl Access {
         below.map_or_else(|| path.to_owned(), |(at, below)| format!("{at}{below}"))
     }
 
-    /// Whether Podman's endpoint reads and writes at a path, links resolved, what no code in the
+    /// The paths, links resolved, at which Podman's endpoint reads and writes what no code in the
     /// sandbox sees there.
-    pub(crate) fn is_made_at_start(&self, path: &str) -> bool {
-        self.kind == EngineKind::Podman && !self.runs && MADE_AT_START.contains(&path)
+    pub(crate) fn made_at_start(&self) -> &[&'static str] {
+        match self.kind == EngineKind::Podman && !self.runs {
+            true => &MADE_AT_START,
+            false => &[],
+        }
     }
 
     /// As whom scripts run: `None` is the sandbox's own user.

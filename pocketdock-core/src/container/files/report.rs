@@ -52,6 +52,8 @@ pub enum DroppedKind {
     Socket,
     /// Something else that is neither file, directory nor link.
     Other,
+    /// A file that Podman mounts by itself in a sandbox which does not run, and does not give out.
+    Mounted,
     /// The bits by which a program gets its owner's or group's rights; the file was copied. Those
     /// of directories are left out without being listed.
     SetId,
@@ -69,6 +71,7 @@ impl DroppedKind {
             DroppedKind::Fifo => "fifo",
             DroppedKind::Socket => "socket",
             DroppedKind::Other => "special file",
+            DroppedKind::Mounted => "mounted file",
             DroppedKind::SetId => "setuid or setgid bit",
         }
     }

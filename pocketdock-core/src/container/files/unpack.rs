@@ -129,17 +129,27 @@ impl Mapping<'_> {
 pub(crate) struct Mounted {
     /// Where, by the names from what is copied on.
     pub(crate) below: Vec<OsString>,
-    /// The archive of it, each path in which begins with a name for it or with a slash.
-    pub(crate) archive: Box<dyn Read>,
-    /// What is mounted in it in its turn.
-    pub(crate) mounts: Vec<Mounted>,
+    /// The archive of it, each path in which begins with a name for it or with a slash, and what is
+    /// mounted in it in its turn; `None` for a file that the engine does not give out.
+    pub(crate) content: Option<(Box<dyn Read>, Vec<Mounted>)>,
 }
 
-/// What is done with an entry: its header, where it goes, by what mapping, and its content.
-type Visit<'v> = dyn FnMut(&Header, &[OsString], Mapping<'_>, &mut dyn Read) -> Outcome<()> + 'v;
+/// What goes to a path of the destination.
+enum Item<'a> {
+    Entry {
+        header: &'a Header,
+        mapping: Mapping<'a>,
+        data: &'a mut dyn Read,
+    },
+    /// Nothing: a mounted file that the engine does not give out.
+    Missing,
+}
 
-/// Goes through an archive. What is mounted comes in the place of the directory that it is mounted
-/// at, and what is in that directory itself is left out.
+/// What is done with each.
+type Visit<'v> = dyn FnMut(&[OsString], Item<'_>) -> Outcome<()> + 'v;
+
+/// Goes through an archive. What is mounted comes in the place of what it is mounted at, and what
+/// lies under it is left out.
 fn for_each(
     archive: &mut dyn Read,
     mut mounts: Vec<Mounted>,
@@ -158,7 +168,12 @@ fn for_each(
             let added = for_each_mounted(mount, mapping, visit);
             added.map_err(|failure| failure.below(&header.path))?;
         } else if !met.iter().any(|mount| below.starts_with(mount)) {
-            let visited = visit(&header, &path, mapping, &mut entry);
+            let item = Item::Entry {
+                header: &header,
+                mapping,
+                data: &mut entry,
+            };
+            let visited = visit(&path, item);
             visited.map_err(|failure| failure.within(&header.path))?;
         }
     }
@@ -166,18 +181,17 @@ fn for_each(
     unmet.try_for_each(|mount| for_each_mounted(mount, mapping, visit))
 }
 
-fn for_each_mounted(
-    mut mount: Mounted,
-    mapping: Mapping<'_>,
-    visit: &mut Visit<'_>,
-) -> Outcome<()> {
+fn for_each_mounted(mount: Mounted, mapping: Mapping<'_>, visit: &mut Visit<'_>) -> Outcome<()> {
     let top = [mapping.top, mount.below.as_slice()].concat();
+    let Some((mut archive, mounts)) = mount.content else {
+        return visit(&top, Item::Missing);
+    };
     let mapping = Mapping {
         is_named: true,
         top: &top,
         is_rooted: true,
     };
-    for_each(&mut mount.archive, mount.mounts, mapping, visit)
+    for_each(&mut archive, mounts, mapping, visit)
 }
 
 /// Unpacks an archive into the directory `destination`.
@@ -193,12 +207,18 @@ pub(crate) fn unpack(
     made: &mut Inodes,
 ) -> Outcome<CopyReport> {
     let mut unpacker = Unpacker::new(destination, meter, made)?;
-    for_each(
-        archive,
-        mounts,
-        mapping,
-        &mut |header, path, mapping, data| unpacker.add(header, path, mapping, data),
-    )?;
+    for_each(archive, mounts, mapping, &mut |path, item| match item {
+        Item::Entry {
+            header,
+            mapping,
+            data,
+        } => unpacker.add(header, path, mapping, data),
+        Item::Missing => {
+            let path = path.iter().collect();
+            unpacker.report.drop_entry(path, DroppedKind::Mounted);
+            Ok(())
+        }
+    })?;
     unpacker.finish()
 }
 
@@ -212,35 +232,39 @@ pub(crate) fn rewrite(
 ) -> Outcome<CopyReport> {
     let mut report = CopyReport::default();
     let mut writer = Writer::new(out);
-    for_each(
-        archive,
-        mounts,
-        mapping,
-        &mut |header, path, mapping, data| {
-            let dropped = dropped(header);
-            if let Some(kind) = dropped {
-                report.drop_entry(path.iter().collect(), kind);
-            }
-            if !is_copied(dropped) {
-                return Ok(());
-            }
-            let mut header = header.clone();
-            header.path = joined(path);
-            if let Kind::HardLink(target) = &mut header.kind {
-                *target = joined(&mapping.place(target)?);
-            }
-            header.mode &= 0o1777;
-            (header.uid, header.gid) = (0, 0);
-            report.entries += 1;
-            report.bytes += header.len;
-            meter.add_entry().map_err(stopped)?;
-            let mut data = Metered {
-                source: data,
-                meter,
-            };
-            writer.append(&header, &mut data).map_err(unwritten)
-        },
-    )?;
+    for_each(archive, mounts, mapping, &mut |path, item| {
+        let Item::Entry {
+            header,
+            mapping,
+            data,
+        } = item
+        else {
+            report.drop_entry(path.iter().collect(), DroppedKind::Mounted);
+            return Ok(());
+        };
+        let dropped = dropped(header);
+        if let Some(kind) = dropped {
+            report.drop_entry(path.iter().collect(), kind);
+        }
+        if !is_copied(dropped) {
+            return Ok(());
+        }
+        let mut header = header.clone();
+        header.path = joined(path);
+        if let Kind::HardLink(target) = &mut header.kind {
+            *target = joined(&mapping.place(target)?);
+        }
+        header.mode &= 0o1777;
+        (header.uid, header.gid) = (0, 0);
+        report.entries += 1;
+        report.bytes += header.len;
+        meter.add_entry().map_err(stopped)?;
+        let mut data = Metered {
+            source: data,
+            meter,
+        };
+        writer.append(&header, &mut data).map_err(unwritten)
+    })?;
     writer.finish().map_err(unwritten)?;
     meter.finish();
     Ok(report)
@@ -612,8 +636,7 @@ mod tests {
     fn mounted(below: &str, archive: Vec<u8>, mounts: Vec<Mounted>) -> Mounted {
         Mounted {
             below: below.split('/').map(OsString::from).collect(),
-            archive: Box::new(io::Cursor::new(archive)),
-            mounts,
+            content: Some((Box::new(io::Cursor::new(archive)), mounts)),
         }
     }
 
@@ -664,10 +687,13 @@ mod tests {
             // Where nothing lies, it comes in the end.
             mounted("no/where", archive(&[dir("where")]), Vec::new()),
             mounted("data", archive(&data), vec![inner]),
+            Mounted {
+                below: vec!["a".into()],
+                content: None,
+            },
         ];
         let want = [
             "new",
-            "new/a",
             "new/data",
             "new/data/f",
             "new/data/g = new/data/f",

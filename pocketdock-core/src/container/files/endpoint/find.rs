@@ -93,7 +93,7 @@ pub(super) struct Stat {
 
 pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
     let path = resolved(container, access, path)?;
-    if access.is_made_at_start(&path) {
+    if access.made_at_start().contains(&path.as_str()) {
         return Err(unable(
             &path,
             "Podman makes it anew when the sandbox starts",
@@ -240,7 +240,9 @@ pub(super) struct Mount<'a> {
 /// The mount points below a path without links that the endpoint passes by.
 pub(super) fn mounts_below<'a>(access: &'a Access, path: &str) -> Vec<Mount<'a>> {
     let path = way_to(path);
-    let mounts = access.passed_by().iter().filter_map(|mount| {
+    let passed_by = access.passed_by().iter().map(String::as_str);
+    let all = passed_by.chain(access.made_at_start().iter().copied());
+    let mounts = all.filter_map(|mount| {
         let below = mount.strip_prefix(path.as_str())?.strip_prefix('/')?;
         Some(Mount { path: mount, below })
     });

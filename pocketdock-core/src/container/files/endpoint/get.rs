@@ -51,9 +51,6 @@ pub(crate) fn tree(container: &Container, access: &Access, path: &SandboxPath) -
     };
     let mut mounts = Vec::new();
     if access.kind == EngineKind::Podman {
-        for mount in find::mounts_below(access, &found.path) {
-            stat(container, access, mount.path)?; // Before anything is copied.
-        }
         mounts = mounted_in(container, access, &found.path)?;
     } else if access.runs {
         // In a sandbox that does not run, there is nothing in memory.
@@ -71,11 +68,19 @@ pub(crate) fn tree(container: &Container, access: &Access, path: &SandboxPath) -
 fn mounted_in(container: &Container, access: &Access, dir: &str) -> Result<Vec<Mounted>> {
     let outermost = find::outermost(find::mounts_below(access, dir));
     let open = |mount: find::Mount<'_>| {
-        Ok(Mounted {
-            below: mount.below.split('/').map(OsString::from).collect(),
-            archive: Box::new(get(container, access, mount.path)?),
-            mounts: mounted_in(container, access, mount.path)?,
-        })
+        let below = mount.below.split('/').map(OsString::from).collect();
+        find::asked(access, mount.path)?;
+        // A file that is mounted by itself is refused.
+        let content = match stat(container, access, mount.path) {
+            Err(Error::InvalidArgument { .. }) => None,
+            found => {
+                found?;
+                let archive = get(container, access, mount.path)?;
+                let mounts = mounted_in(container, access, mount.path)?;
+                Some((Box::new(archive) as Box<dyn Read>, mounts))
+            }
+        };
+        Ok(Mounted { below, content })
     };
     outermost.into_iter().map(open).collect()
 }

@@ -21,6 +21,9 @@ use crate::wire::tar::header::Header;
 /// How both engines end their words about a full disk.
 const NO_SPACE: &str = "no space left on device";
 
+/// How Docker ends its words about what is mounted.
+const BUSY: &str = "device or resource busy";
+
 /// Where something goes.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
@@ -156,6 +159,13 @@ pub(crate) fn send(
             let reason = "it is read-only there; a tmpfs or a volume is not";
             let error = io::Error::new(io::ErrorKind::ReadOnlyFilesystem, reason);
             Err(Error::io(doing, error))
+        }
+        (_, Err(Error::Engine { message, .. })) if message.ends_with(BUSY) => {
+            let reason = "a file that is mounted by itself cannot be replaced";
+            Err(Error::io(
+                doing,
+                io::Error::new(io::ErrorKind::ResourceBusy, reason),
+            ))
         }
         (_, Err(error)) => Err(error),
         (Some(Ok(report)), Ok(())) => Ok(report),
