@@ -6,7 +6,9 @@
 //! files/meter      how far it has come
 //! files/walk       a directory of the host, from top to bottom
 //! files/pack       files of the host as an archive
-//! files/unpack     an archive as files of the host, whoever made it
+//! files/entries    what is in an archive, whoever made it, and where it goes
+//! files/unpack     that as files of the host
+//! files/rewrite    that as another archive
 //! files/access     which way files go
 //! files/script     a script in a sandbox that runs: its data and its words
 //! files/put        an archive into one, with `put.sh`
@@ -21,12 +23,14 @@
 pub(crate) mod access;
 mod cargo;
 pub(crate) mod endpoint;
+mod entries;
 pub(crate) mod look;
 pub(crate) mod meter;
 pub(crate) mod pack;
 pub(crate) mod path;
 pub(crate) mod put;
 pub mod report;
+mod rewrite;
 pub(crate) mod script;
 pub(crate) mod unpack;
 pub(crate) mod walk;
@@ -42,12 +46,13 @@ use crate::container::embed::embed;
 use crate::container::files::access::{Access, is_kernels, is_made};
 use crate::container::files::cargo::Cargo;
 use crate::container::files::endpoint::get::Tree;
+use crate::container::files::entries::{Failure, Mapping, Mounted};
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::Source;
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::files::report::CopyReport;
 use crate::container::files::script::Script;
-use crate::container::files::unpack::{Failure, Inodes, Mapping, Mounted};
+use crate::container::files::unpack::Inodes;
 use crate::container::handle::Container;
 use crate::container::progress::Progress;
 use crate::engine::containers::ChangeKind;
@@ -353,7 +358,7 @@ impl Container {
         };
         let mut meter = Meter::new(None, on_progress);
         let mounts = outlet.take_mounts();
-        let written = unpack::rewrite(&mut outlet, mounts, out, mapping, &mut meter);
+        let written = rewrite::rewrite(&mut outlet, mounts, out, mapping, &mut meter);
         outlet.close(written, &parsed)
     }
 

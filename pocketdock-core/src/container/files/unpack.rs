@@ -12,19 +12,21 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, FileTimes, Metadata, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::container::files::meter::{Meter, Metered};
+use crate::container::files::entries::{
+    Item, Mapping, Mounted, Outcome, broken, dropped, for_each, is_copied, stopped,
+};
+use crate::container::files::meter::Meter;
 use crate::container::files::report::{CopyReport, DroppedKind};
-use crate::container::host_dir::{DEPTH_MAX, HostDir};
+use crate::container::host_dir::HostDir;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::wire::tar::header::{Header, Kind};
-use crate::wire::tar::read::{self, Reader};
-use crate::wire::tar::write::{self, Writer};
+use crate::wire::tar::read;
 
 /// How much of a file is moved at a time.
 const BUFFER_LEN: usize = 128 * 1024;
@@ -34,165 +36,6 @@ const OWN_MAX: usize = 1_000_000;
 
 /// Files or directories by device and inode.
 pub(crate) type Inodes = HashSet<(u64, u64)>;
-
-/// Why an archive was not unpacked.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The archive cannot be read on, or is none; in the middle of the entry with this path, if it
-    /// is not empty.
-    Archive(read::Error, Vec<u8>),
-    /// What it holds cannot be put here.
-    Destination(Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Failure::Destination(error)
-    }
-}
-
-impl Failure {
-    /// Names the entry that it happened in.
-    fn within(self, path: &[u8]) -> Self {
-        match self {
-            Failure::Archive(error, _) => Failure::Archive(error, path.to_vec()),
-            other => other,
-        }
-    }
-
-    /// Names the entry by a path of the archive that what its own is of is mounted in.
-    fn below(self, mount: &[u8]) -> Self {
-        match self {
-            Failure::Archive(error, path) => {
-                let mount = mount.strip_suffix(b"/").unwrap_or(mount);
-                let first = path.iter().position(|&byte| byte == b'/');
-                let rest = path.get(first.unwrap_or(path.len())..).unwrap_or_default();
-                Failure::Archive(error, [mount, rest].concat())
-            }
-            other => other,
-        }
-    }
-}
-
-fn broken(error: read::Error) -> Failure {
-    Failure::Archive(error, Vec::new())
-}
-
-type Outcome<T> = std::result::Result<T, Failure>;
-
-/// Where the entries of an archive go.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mapping<'a> {
-    /// Whether the first name of each path stands for what is copied; else that has no name.
-    pub(crate) is_named: bool,
-    /// What that is called at the destination; if nothing, what is in it goes there.
-    pub(crate) top: &'a [OsString],
-    /// Whether a slash may stand for what is copied, as Podman has it of a volume.
-    pub(crate) is_rooted: bool,
-}
-
-impl Mapping<'_> {
-    /// The names from the destination to where a path of the archive goes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnsafePath`] if that could be somewhere else.
-    fn place(self, path: &[u8]) -> Result<Vec<OsString>> {
-        let unsafe_path = |reason| Error::UnsafePath {
-            path: OsStr::from_bytes(path).into(),
-            reason,
-        };
-        let is_rooted = path.starts_with(b"/");
-        if is_rooted && !self.is_rooted {
-            return Err(unsafe_path("it is absolute"));
-        }
-        let parts = path.split(|&byte| byte == b'/');
-        let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
-        if self.is_named && !is_rooted && parts.next() == Some(b"..") {
-            return Err(unsafe_path("it leads upwards"));
-        }
-        let mut names = self.top.to_vec();
-        for part in parts {
-            if part == b".." {
-                return Err(unsafe_path("it leads upwards"));
-            }
-            names.push(OsString::from_vec(part.to_vec()));
-        }
-        match names.len() {
-            len if DEPTH_MAX < len => Err(unsafe_path("it is too deep")),
-            _ => Ok(names),
-        }
-    }
-}
-
-/// What is mounted in what an archive is of, and is not in that archive.
-pub(crate) struct Mounted {
-    /// Where, by the names from what is copied on.
-    pub(crate) below: Vec<OsString>,
-    /// The archive of it, each path in which begins with a name for it or with a slash, and what is
-    /// mounted in it in its turn; `None` for a file that the engine does not give out.
-    pub(crate) content: Option<(Box<dyn Read>, Vec<Mounted>)>,
-}
-
-/// What goes to a path of the destination.
-enum Item<'a> {
-    Entry {
-        header: &'a Header,
-        mapping: Mapping<'a>,
-        data: &'a mut dyn Read,
-    },
-    /// Nothing: a mounted file that the engine does not give out.
-    Missing,
-}
-
-/// What is done with each.
-type Visit<'v> = dyn FnMut(&[OsString], Item<'_>) -> Outcome<()> + 'v;
-
-/// Goes through an archive. What is mounted comes in the place of what it is mounted at, and what
-/// lies under it is left out.
-fn for_each(
-    archive: &mut dyn Read,
-    mut mounts: Vec<Mounted>,
-    mapping: Mapping<'_>,
-    visit: &mut Visit<'_>,
-) -> Outcome<()> {
-    let mut met: Vec<Vec<OsString>> = Vec::new();
-    let mut reader = Reader::new(archive);
-    while let Some(mut entry) = reader.next_entry().map_err(broken)? {
-        let header = entry.header().clone();
-        let path = mapping.place(&header.path)?;
-        let below = path.get(mapping.top.len()..).unwrap_or_default();
-        if let Some(at) = mounts.iter().position(|mount| below == mount.below) {
-            let mount = mounts.swap_remove(at);
-            met.push(mount.below.clone());
-            let added = for_each_mounted(mount, mapping, visit);
-            added.map_err(|failure| failure.below(&header.path))?;
-        } else if !met.iter().any(|mount| below.starts_with(mount)) {
-            let item = Item::Entry {
-                header: &header,
-                mapping,
-                data: &mut entry,
-            };
-            let visited = visit(&path, item);
-            visited.map_err(|failure| failure.within(&header.path))?;
-        }
-    }
-    let mut unmet = mounts.into_iter();
-    unmet.try_for_each(|mount| for_each_mounted(mount, mapping, visit))
-}
-
-fn for_each_mounted(mount: Mounted, mapping: Mapping<'_>, visit: &mut Visit<'_>) -> Outcome<()> {
-    let top = [mapping.top, mount.below.as_slice()].concat();
-    let Some((mut archive, mounts)) = mount.content else {
-        return visit(&top, Item::Missing);
-    };
-    let mapping = Mapping {
-        is_named: true,
-        top: &top,
-        is_rooted: true,
-    };
-    for_each(&mut archive, mounts, mapping, visit)
-}
 
 /// Unpacks an archive into the directory `destination`.
 ///
@@ -220,89 +63,6 @@ pub(crate) fn unpack(
         }
     })?;
     unpacker.finish()
-}
-
-/// Writes an archive anew with the paths that its entries would have at a destination.
-pub(crate) fn rewrite(
-    archive: &mut dyn Read,
-    mounts: Vec<Mounted>,
-    out: &mut dyn Write,
-    mapping: Mapping<'_>,
-    meter: &mut Meter<'_>,
-) -> Outcome<CopyReport> {
-    let mut report = CopyReport::default();
-    let mut writer = Writer::new(out);
-    for_each(archive, mounts, mapping, &mut |path, item| {
-        let Item::Entry {
-            header,
-            mapping,
-            data,
-        } = item
-        else {
-            report.drop_entry(path.iter().collect(), DroppedKind::Mounted);
-            return Ok(());
-        };
-        let dropped = dropped(header);
-        if let Some(kind) = dropped {
-            report.drop_entry(path.iter().collect(), kind);
-        }
-        if !is_copied(dropped) {
-            return Ok(());
-        }
-        let mut header = header.clone();
-        header.path = joined(path);
-        if let Kind::HardLink(target) = &mut header.kind {
-            *target = joined(&mapping.place(target)?);
-        }
-        header.mode &= 0o1777;
-        (header.uid, header.gid) = (0, 0);
-        report.entries += 1;
-        report.bytes += header.len;
-        meter.add_entry().map_err(stopped)?;
-        let mut data = Metered {
-            source: data,
-            meter,
-        };
-        writer.append(&header, &mut data).map_err(unwritten)
-    })?;
-    writer.finish().map_err(unwritten)?;
-    meter.finish();
-    Ok(report)
-}
-
-fn joined(names: &[OsString]) -> Vec<u8> {
-    match names.is_empty() {
-        true => b".".to_vec(),
-        false => names.join(OsStr::new("/")).into_vec(),
-    }
-}
-
-fn stopped(error: io::Error) -> Error {
-    Error::io("finish the copy", error)
-}
-
-fn unwritten(error: write::Error) -> Failure {
-    match error {
-        write::Error::Read(error) => broken(read::Error::Read(error)),
-        write::Error::Write(error) => Failure::Destination(Error::io("write the archive", error)),
-        error => Failure::Destination(Error::io("write the archive", io::Error::other(error))),
-    }
-}
-
-/// What of an entry is left out.
-fn dropped(header: &Header) -> Option<DroppedKind> {
-    match header.kind {
-        Kind::File if header.mode & 0o6000 != 0 => Some(DroppedKind::SetId),
-        Kind::File | Kind::Directory | Kind::Symlink(_) | Kind::HardLink(_) => None,
-        Kind::Fifo => Some(DroppedKind::Fifo),
-        Kind::CharDevice | Kind::BlockDevice => Some(DroppedKind::Device),
-        Kind::Other(_) => Some(DroppedKind::Other),
-    }
-}
-
-/// Whether an entry is copied of which this is left out.
-fn is_copied(dropped: Option<DroppedKind>) -> bool {
-    matches!(dropped, None | Some(DroppedKind::SetId))
 }
 
 struct Unpacker<'m, 'a> {
@@ -605,122 +365,5 @@ fn times(header: &Header) -> FileTimes {
     match whole.and_then(|time| time.checked_add(fraction)) {
         Some(time) => FileTimes::new().set_modified(time).set_accessed(time),
         None => FileTimes::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::container::progress::Progress;
-    use std::ops::ControlFlow;
-
-    fn archive(headers: &[Header]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new());
-        for header in headers {
-            writer.append(header, &mut io::empty()).unwrap();
-        }
-        writer.finish().unwrap()
-    }
-
-    fn dir(path: &str) -> Header {
-        Header::directory(path.as_bytes())
-    }
-
-    fn link(path: &str, target: &str) -> Header {
-        Header {
-            kind: Kind::HardLink(target.into()),
-            ..Header::file(path.as_bytes(), 0)
-        }
-    }
-
-    fn mounted(below: &str, archive: Vec<u8>, mounts: Vec<Mounted>) -> Mounted {
-        Mounted {
-            below: below.split('/').map(OsString::from).collect(),
-            content: Some((Box::new(io::Cursor::new(archive)), mounts)),
-        }
-    }
-
-    /// What becomes of the archive of a directory `srv` that is to be called `new`.
-    fn merged(outer: &[u8], mounts: Vec<Mounted>) -> Outcome<Vec<String>> {
-        let top = [OsString::from("new")];
-        let mapping = Mapping {
-            is_named: true,
-            top: &top,
-            is_rooted: false,
-        };
-        let mut nobody = |_: &Progress| ControlFlow::Continue(());
-        let mut meter = Meter::new(None, &mut nobody);
-        let mut out = Vec::new();
-        rewrite(&mut { outer }, mounts, &mut out, mapping, &mut meter)?;
-        let mut reader = Reader::new(out.as_slice());
-        let mut paths = Vec::new();
-        while let Some(entry) = reader.next_entry().map_err(broken)? {
-            let header = entry.header();
-            let path = String::from_utf8_lossy(&header.path);
-            let path = path.trim_end_matches('/').to_owned();
-            paths.push(match &header.kind {
-                Kind::HardLink(to) => format!("{path} = {}", String::from_utf8_lossy(to)),
-                _ => path,
-            });
-        }
-        Ok(paths)
-    }
-
-    #[test]
-    fn what_is_mounted_takes_the_place_of_what_lies_under_it() {
-        let outer = [
-            dir("srv"),
-            dir("srv/a"),
-            dir("srv/data"),
-            dir("srv/data/hidden"),
-            dir("srv/data2"),
-        ];
-        let data = [
-            dir("/"),
-            dir("/f"),
-            link("/g", "/f"),
-            dir("/in"),
-            dir("/in/x"),
-        ];
-        let inner = mounted("in", archive(&[dir("in"), dir("in/y")]), Vec::new());
-        let mounts = vec![
-            // Where nothing lies, it comes in the end.
-            mounted("no/where", archive(&[dir("where")]), Vec::new()),
-            mounted("data", archive(&data), vec![inner]),
-            Mounted {
-                below: vec!["a".into()],
-                content: None,
-            },
-        ];
-        let want = [
-            "new",
-            "new/data",
-            "new/data/f",
-            "new/data/g = new/data/f",
-            "new/data/in",
-            "new/data/in/y",
-            "new/data2",
-            "new/no/where",
-        ];
-        assert_eq!(merged(&archive(&outer), mounts).unwrap(), want);
-    }
-
-    #[test]
-    fn what_is_mounted_leads_nowhere_else_and_is_named_where_it_breaks() {
-        let outer = archive(&[dir("srv"), dir("srv/data")]);
-        let evil = archive(&[dir("data/../../x")]);
-        match merged(&outer, vec![mounted("data", evil, Vec::new())]) {
-            Err(Failure::Destination(Error::UnsafePath { .. })) => {}
-            other => panic!("{other:?}"),
-        }
-        let mut writer = Writer::new(Vec::new());
-        let file = Header::file(b"data/f", 2000);
-        writer.append(&file, &mut io::repeat(b'x')).unwrap();
-        let mut cut = writer.finish().unwrap();
-        cut.truncate(1000);
-        match merged(&outer, vec![mounted("data", cut, Vec::new())]) {
-            Err(Failure::Archive(_, path)) => assert_eq!(path, b"srv/data/f"),
-            other => panic!("{other:?}"),
-        }
     }
 }

@@ -7,9 +7,9 @@ use std::os::unix::ffi::OsStringExt;
 
 use crate::container::files::access::Access;
 use crate::container::files::endpoint::find::{self, Stat, look, refuse_memory, stat};
+use crate::container::files::entries::Mounted;
 use crate::container::files::look::NAMES_LEN_MAX;
 use crate::container::files::path::{Ending, SandboxPath};
-use crate::container::files::unpack::Mounted;
 use crate::container::handle::Container;
 use crate::engine::EngineKind;
 use crate::engine::archive;
