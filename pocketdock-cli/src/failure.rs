@@ -172,9 +172,9 @@ pub(crate) fn hint_for(error: &Error) -> Option<String> {
                 "choose another name; 'pocketdock shutdown {name}' removes it if it is a sandbox"
             )
         }
-        Error::AnotherEngine { socket, .. } => format!(
-            "'--socket {}' uses that engine, if it is still there; for a new sandbox choose \
-             another name",
+        Error::AnotherEngine { name, socket } => format!(
+            "'--socket {}' uses that engine; for a new sandbox choose another name, or remove \
+             the directory 'instances/{name}' if that engine is gone for good",
             socket.display()
         ),
         Error::PortInUse { .. } => {

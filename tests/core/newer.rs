@@ -14,7 +14,7 @@ use pocketdock_core::wire::http::Method;
 use pocketdock_core::{CreateOptions, Error, Port};
 
 use crate::client_of;
-use crate::model::{Kind, engine_of, exec_state, model, model_with, opened};
+use crate::model::{Kind, engine_of, exec_state, model, model_with, opened, options};
 use crate::support::fake_engine::{Exchange, FakeEngine, Gate, Reply};
 
 /// Docker 28 looks for the user when the exec is made; older ones when it starts.
@@ -34,6 +34,21 @@ fn a_user_that_is_not_there_is_refused_early() {
             }
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// Docker 28 begins with a small letter.
+#[test]
+fn more_processors_than_there_are_are_refused_by_their_value() {
+    for range in ["Range of CPUs", "range of CPUs"] {
+        let message = format!("{range} is from 0.01 to 2.00, as there are only 2 CPUs available");
+        let refusal = Reply::json(400, &format!(r#"{{"message":"{message}"}}"#));
+        let fake = model_with(Kind::Create, refusal);
+        let error = engine_of(&fake)
+            .create(&options().cpu_percent(300))
+            .unwrap_err();
+        let said = error.to_string();
+        assert!(said.starts_with("invalid CPU percentage '300': "), "{said}");
     }
 }
 

@@ -206,6 +206,7 @@ fn what_is_wrong_with_an_archive_is_told_without_the_engines_files() {
         ("Error processing tar file(exit status 1): unexpected EOF".to_owned(),        "it is cut short, or no archive"),
         (podman(&format!("manifest.json: {header}")),                                  "it is no tar archive"),
         (podman("manifest.json: file does not exist"),                                 "there is no image in it"),
+        (podman(r#"\"manifest.json\": file does not exist"#),                          "there is no image in it"),
         (podman("manifest.json: unexpected EOF"),                                      "it is cut short, or no archive"),
         (podman("x: of another kind"),                                                 "loading tar component x: of another kind"),
     ];

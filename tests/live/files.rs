@@ -1021,6 +1021,11 @@ fn a_mount_point_behind_a_link_is_the_one_place_by_either_path() {
         .volume(Volume::new(inner.path(), "/var/run/a/b"));
     let sandbox = live.create(&options);
     sandbox.stop().unwrap();
+    if let Err(error) = sandbox.read_file("/etc/passwd") {
+        // Docker 28 gives out nothing at all then (docs/engines.md, "Faults of engines").
+        assert!(error.to_string().ends_with("path escapes from parent"));
+        return;
+    }
     for (number, path) in ["/run", "/var/run/"].iter().enumerate() {
         let out = scratch.path().join(number.to_string());
         sandbox.pull(path, &out).unwrap();

@@ -273,7 +273,8 @@ fn lacks_init(error: &Error) -> bool {
 /// A refusal of more processors than the host of Docker has.
 fn too_many_processors(error: Error, options: &CreateOptions) -> Error {
     match &error {
-        Error::Engine { message, .. } if message.contains("Range of CPUs is from") => {
+        // Docker 28 begins with a small letter.
+        Error::Engine { message, .. } if message.contains("ange of CPUs is from") => {
             let reason = "the engine's host has fewer processors, each of which is 100";
             Error::invalid(
                 "CPU percentage",

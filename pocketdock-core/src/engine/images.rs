@@ -340,10 +340,11 @@ pub fn load(client: &Client, archive: &mut dyn Read) -> Result<Vec<String>> {
 
 /// What the engines say of an archive, and what that means. Docker names what it misses by the
 /// place where it unpacked the archive; Podman has a line for each of the formats that it tried.
-const IMPORT_WORDS: [(&str, &str); 5] = [
+const IMPORT_WORDS: [(&str, &str); 6] = [
     ("invalid tar header", "it is no tar archive"),
     ("unexpected EOF", "it is cut short, or no archive"),
     ("manifest.json: file does not exist", NO_IMAGE),
+    ("manifest.json\": file does not exist", NO_IMAGE),
     ("/repositories: no such file", NO_IMAGE),
     ("/json: no such file", NO_IMAGE),
 ];
