@@ -28,8 +28,9 @@ use crate::fixture::Live;
 /// How long the engine may take to answer a client of these tests, and a script in a sandbox.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a call may take that waits for something in vain: twice in a row, and a kill.
-const BOUND: Duration = Duration::from_secs(45);
+/// What a call may take that waits for something in vain: twice in a row, which takes 40 seconds,
+/// and a kill, which takes an engine that is busy a few more.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Another handle to a sandbox, which waits no longer than [`PATIENCE`] for anything.
 fn impatient(live: &Live, sandbox: &Container) -> Container {
