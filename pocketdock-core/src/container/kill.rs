@@ -257,14 +257,17 @@ impl First {
     fn of(client: &Client, container: &str, exec_id: &str) -> Option<Self> {
         let host_pid = u32::try_from(started(client, exec_id)?.pid).ok()?;
         let read = |file| fs::read_to_string(format!("/proc/{host_pid}/{file}")).ok();
-        // The engine may count in another system, and the number be somebody else's here.
-        if !read("cgroup")?.contains(container) {
+        let status = read("status")?;
+        let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+        // The engine may count in another system, and the number be somebody else's here. Without
+        // control groups, Podman's monitor is its parent and has the container's ID in its words.
+        let parent = field("PPid:")?.trim();
+        let monitor = || fs::read_to_string(format!("/proc/{parent}/cmdline")).ok();
+        let is_in = |text: String| text.contains(container);
+        if !is_in(read("cgroup")?) && !monitor().is_some_and(is_in) {
             return None;
         }
-        let status = read("status")?;
-        let ids = status
-            .lines()
-            .find_map(|line| line.strip_prefix("NSpid:"))?;
+        let ids = field("NSpid:")?;
         // Without a namespace of its own it is not the process that is meant.
         let inner = ids.split_ascii_whitespace().skip(1).last()?;
         Some(First {
@@ -274,25 +277,19 @@ impl First {
         })
     }
 
-    fn is_gone(&self) -> bool {
-        host::start_ticks(self.host_pid) != Some(self.start_ticks)
-    }
-}
-
-/// Waits a moment for the first process's end, which the host knows or else the engine; whether
-/// that has come.
-fn is_gone_soon(client: &Client, exec_id: &str, first: Option<&First>) -> bool {
-    let is_gone = || first.map_or_else(|| !is_running(client, exec_id), First::is_gone);
-    let began = Instant::now();
-    let mut pause = GONE_POLL_FIRST;
-    while !is_gone() {
-        if GONE_WITHIN < began.elapsed() {
-            return false;
+    /// Waits a moment for its end; whether that has come.
+    fn is_gone_soon(&self) -> bool {
+        let began = Instant::now();
+        let mut pause = GONE_POLL_FIRST;
+        while host::start_ticks(self.host_pid) == Some(self.start_ticks) {
+            if GONE_WITHIN < began.elapsed() {
+                return false;
+            }
+            thread::sleep(pause);
+            pause = (2 * pause).min(GONE_POLL_MAX);
         }
-        thread::sleep(pause);
-        pause = (2 * pause).min(GONE_POLL_MAX);
+        true
     }
-    true
 }
 
 /// The state of an exec once it has a process: engines say that it runs before it has.
@@ -360,12 +357,12 @@ pub(crate) fn kill(
     };
     match helper::answer(client, container, &config, "done ", TIMEOUT) {
         // Code in the sandbox may have made the answer.
-        Ok(answer) if answer.ends_with(" 0") => {
-            match signal == Signal::KILL && !is_gone_soon(client, exec_id, first.as_ref()) {
-                true => containers::restart(client, container, Duration::ZERO),
-                false => Ok(()),
+        Ok(answer) if answer.ends_with(" 0") => match first {
+            Some(first) if signal == Signal::KILL && !first.is_gone_soon() => {
+                containers::restart(client, container, Duration::ZERO)
             }
-        }
+            _ => Ok(()),
+        },
         Ok(answer) => Err(Error::CommandNotExecutable {
             command: "kill".to_owned(),
             reason: format!("some processes belong to another user ({answer})"),
