@@ -14,8 +14,7 @@ export PATH=$PATH:$HOME/.cargo/bin
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SECONDS_EACH=${1:-60}
-shift || true
-TARGETS=("$@")
+TARGETS=("${@:2}")
 if [ "${#TARGETS[@]}" -eq 0 ]; then
     mapfile -t TARGETS < <(ls "$ROOT/tests/corpus")
 fi
@@ -86,7 +85,8 @@ for target in "${TARGETS[@]}"; do
     if [ "$verdict" != ok ]; then
         status=1
         tail -n 40 "$log"
-        cp "$scratch"/artifacts/fuzz-"$target"-* . 2>/dev/null || true
+        # None, if it did not even compile.
+        find "$scratch/artifacts" -name "fuzz-$target-*" -exec cp {} . \;
     fi
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)

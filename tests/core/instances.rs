@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use pocketdock_core::container::record::RecordKind;
@@ -16,6 +16,20 @@ use crate::support::request::Request;
 fn dir_of(fake: &FakeEngine) -> PathBuf {
     let state = fake.socket().parent().unwrap();
     state.join("pocketdock/instances/box")
+}
+
+/// Puts the instance of a sandbox there that has its name and is of the engine at a socket.
+fn write_instance(fake: &FakeEngine, id: &str, socket: &Path) -> String {
+    let socket = socket.display();
+    let text = format!(r#"{{"name":"box","id":"{id}","socket":"{socket}","kept":true}}"#);
+    fs::create_dir_all(dir_of(fake)).unwrap();
+    fs::write(dir_of(fake).join("instance.json"), &text).unwrap();
+    text
+}
+
+/// What is there of an instance.
+fn read_instance(fake: &FakeEngine) -> String {
+    fs::read_to_string(dir_of(fake).join("instance.json")).unwrap()
 }
 
 fn kept() -> CreateOptions {
@@ -81,17 +95,10 @@ fn a_name_in_use_leaves_the_directory_of_its_owner() {
         let taken = r#"{"message":"The container name \"/box\" is already in use by container"}"#;
         (kind == Kind::Create).then(|| Reply::json(409, taken))
     });
-    let dir = dir_of(&fake);
-    fs::create_dir_all(&dir).unwrap();
-    let socket = fake.socket().display();
-    let theirs = format!(r#"{{"name":"box","id":"{ID}","socket":"{socket}","kept":true}}"#);
-    fs::write(dir.join("instance.json"), &theirs).unwrap();
+    let theirs = write_instance(&fake, ID, fake.socket());
     let error = engine_of(&fake).create(&kept()).unwrap_err();
     assert!(matches!(error, Error::NameInUse { .. }), "{error}");
-    assert_eq!(
-        fs::read_to_string(dir.join("instance.json")).unwrap(),
-        theirs
-    );
+    assert_eq!(read_instance(&fake), theirs);
 }
 
 /// Two engines do not know of each other's names, and a directory belongs to one container.
@@ -99,11 +106,8 @@ fn a_name_in_use_leaves_the_directory_of_its_owner() {
 fn the_directory_of_another_engines_sandbox_is_not_taken_over() {
     let other = model(|_, _| None);
     let fake = model(|_, _| None);
-    let dir = dir_of(&fake);
-    fs::create_dir_all(&dir).unwrap();
     let socket = other.socket().display();
-    let theirs = format!(r#"{{"name":"box","id":"{ID}","socket":"{socket}","kept":true}}"#);
-    fs::write(dir.join("instance.json"), &theirs).unwrap();
+    let theirs = write_instance(&fake, ID, other.socket());
     let error = engine_of(&fake).create(&kept()).unwrap_err();
     let said = error.to_string();
     assert!(
@@ -111,10 +115,7 @@ fn the_directory_of_another_engines_sandbox_is_not_taken_over() {
             && said.contains(&format!("'{socket}'")),
         "{said}"
     );
-    assert_eq!(
-        fs::read_to_string(dir.join("instance.json")).unwrap(),
-        theirs
-    );
+    assert_eq!(read_instance(&fake), theirs);
     assert!(fake.requests().iter().all(|it| Kind::of(it) == Kind::Ping));
 }
 
@@ -122,12 +123,10 @@ fn the_directory_of_another_engines_sandbox_is_not_taken_over() {
 #[test]
 fn the_directory_of_an_engine_that_does_not_answer_is_not_taken_over() {
     let fake = model(|_, _| None);
-    let dir = dir_of(&fake);
-    fs::create_dir_all(&dir).unwrap();
-    let theirs = format!(r#"{{"name":"box","id":"{ID}","socket":"/gone.sock","kept":true}}"#);
-    fs::write(dir.join("instance.json"), &theirs).unwrap();
+    let theirs = write_instance(&fake, ID, Path::new("/gone.sock"));
     let error = engine_of(&fake).create(&kept()).unwrap_err();
     assert!(matches!(error, Error::AnotherEngine { .. }), "{error}");
+    assert_eq!(read_instance(&fake), theirs);
     assert!(fake.requests().iter().all(|it| Kind::of(it) == Kind::Ping));
 }
 
@@ -135,20 +134,14 @@ fn the_directory_of_an_engine_that_does_not_answer_is_not_taken_over() {
 #[test]
 fn what_is_recorded_does_not_take_the_place_of_another_engines_instance() {
     let fake = model(|_, _| None);
-    let dir = dir_of(&fake);
-    fs::create_dir_all(&dir).unwrap();
-    let theirs = r#"{"name":"box","id":"0badcafe","socket":"/gone.sock","kept":true}"#;
-    fs::write(dir.join("instance.json"), theirs).unwrap();
+    let theirs = write_instance(&fake, "0badcafe", Path::new("/gone.sock"));
     let sandbox = engine_of(&fake).open("box").unwrap();
     let instance = Instance::of(&sandbox).unwrap();
     let words = ["true".to_owned()];
     let error = instance.record(&sandbox, RecordKind::Detach, &words, 1000);
     let error = error.map(drop).unwrap_err();
     assert!(matches!(error, Error::AnotherEngine { .. }), "{error}");
-    assert_eq!(
-        fs::read_to_string(dir.join("instance.json")).unwrap(),
-        theirs
-    );
+    assert_eq!(read_instance(&fake), theirs);
     assert!(instance.logs().unwrap().is_empty());
 }
 

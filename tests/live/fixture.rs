@@ -126,13 +126,15 @@ impl Live {
     /// The same; if not, says that the test is skipped.
     pub(crate) fn needs_control_groups(&self) -> bool {
         if !self.setting.has_control_groups {
-            let name = thread::current().name().unwrap_or("a test").to_owned();
-            let _unseen = writeln!(
-                std::io::stderr(),
-                "live: {name} SKIPPED: without root this engine has no control groups of version 1"
-            );
+            self.skip("without root this engine has no control groups of version 1");
         }
         self.setting.has_control_groups
+    }
+
+    /// Says that the test is skipped, past whatever catches its output.
+    pub(crate) fn skip(&self, reason: &str) {
+        let name = thread::current().name().unwrap_or("a test").to_owned();
+        let _unseen = writeln!(std::io::stderr(), "live: {name} SKIPPED: {reason}");
     }
 
     /// Ends a test after which there is no engine to ask what is left.

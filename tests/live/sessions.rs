@@ -344,8 +344,8 @@ fn a_flood_from_the_background_hides_no_end() {
 fn long_commands_come_through_a_flood_from_the_background() {
     let Some(live) = Live::begin() else { return };
     if live.is_podman() {
-        // Podman 4.3 takes no input for seconds under such a flood: the session ends, named.
-        return;
+        // The session ends, named.
+        return live.skip("Podman 4.3 takes no input for seconds under such a flood");
     }
     for (_sandbox, session) in sessions(&live) {
         session.send("yes & yes >&2 &").unwrap();
