@@ -8,7 +8,8 @@
 //! files/pack       files of the host as an archive
 //! files/entries    what is in an archive, whoever made it, and where it goes
 //! files/unpack     that as files of the host
-//! files/rewrite    that as another archive
+//! files/rewrite    that as another archive, for the host
+//! files/repack     an archive that somebody has made as one for a sandbox
 //! files/access     which way files go
 //! files/script     a script in a sandbox that runs: its data and its words
 //! files/put        an archive into one, with `put.sh`
@@ -29,6 +30,7 @@ pub(crate) mod meter;
 pub(crate) mod pack;
 pub(crate) mod path;
 pub(crate) mod put;
+mod repack;
 pub mod report;
 mod rewrite;
 pub(crate) mod script;

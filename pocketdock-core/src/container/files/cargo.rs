@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{self, Closed, Failure, Owner, Source};
 use crate::container::files::path::{Ending, SandboxPath};
+use crate::container::files::repack::{Apart, repack};
 use crate::container::files::report::CopyReport;
 use crate::host;
 use crate::wire::time::Timestamp;
@@ -52,16 +53,6 @@ impl Cargo<'_> {
         matches!(self, Cargo::Unpack(_)) || dest.ending != Ending::Name
     }
 
-    /// Whether something of it may go below a path, which begins with a slash behind the directory
-    /// that its content goes to.
-    pub(crate) fn may_reach(&self, below: &str) -> bool {
-        match self {
-            Cargo::Copy(source) => source.has(below.trim_start_matches('/')),
-            Cargo::Write(_) | Cargo::Spent(_) => false,
-            Cargo::Unpack(_) => true,
-        }
-    }
-
     /// Writes it as an archive.
     pub(crate) fn pack(
         &mut self,
@@ -80,7 +71,7 @@ impl Cargo<'_> {
                 Ok(CopyReport::default())
             }
             Cargo::Unpack(archive) => {
-                let sent = pack::repack(*archive, owner, out, meter);
+                let sent = repack(*archive, &mut Apart::none(), owner, out, meter);
                 let (report, closed) = sent.inspect_err(|_| *self = Cargo::Spent(Vec::new()))?;
                 *self = Cargo::Spent(closed);
                 Ok(report)

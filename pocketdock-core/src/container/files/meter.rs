@@ -18,7 +18,8 @@ pub(crate) type OnProgress<'a> = &'a mut dyn FnMut(&Progress) -> ControlFlow<()>
 pub(crate) struct Meter<'a> {
     progress: Progress,
     reported_bytes: u64,
-    /// Since the last report.
+    /// Since the last report, those put by for later among them.
+    handled_bytes: u64,
     entries: u32,
     is_stopped: bool,
     on_progress: OnProgress<'a>,
@@ -32,6 +33,7 @@ impl<'a> Meter<'a> {
                 total_bytes,
             },
             reported_bytes: 0,
+            handled_bytes: 0,
             entries: 0,
             is_stopped: false,
             on_progress,
@@ -48,7 +50,17 @@ impl<'a> Meter<'a> {
     /// When it is to stop.
     pub(crate) fn add(&mut self, n: usize) -> io::Result<()> {
         self.progress.done_bytes += n as u64;
-        self.report_if(STEP_BYTES <= self.progress.done_bytes - self.reported_bytes)
+        self.put_by(n)
+    }
+
+    /// Counts no bytes that have moved, but some that were put by for later.
+    ///
+    /// # Errors
+    ///
+    /// When it is to stop.
+    pub(crate) fn put_by(&mut self, n: usize) -> io::Result<()> {
+        self.handled_bytes += n as u64;
+        self.report_if(STEP_BYTES <= self.handled_bytes)
     }
 
     /// Counts an entry.
@@ -80,7 +92,7 @@ impl<'a> Meter<'a> {
 
     fn report(&mut self) {
         self.reported_bytes = self.progress.done_bytes;
-        self.entries = 0;
+        (self.handled_bytes, self.entries) = (0, 0);
         self.is_stopped |= (self.on_progress)(&self.progress).is_break();
     }
 }

@@ -16,6 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use crate::container::files::entries::{dropped, is_copied, stopped};
 use crate::container::files::meter::{Meter, Metered};
 use crate::container::files::path::Ending;
 use crate::container::files::report::{CopyReport, DroppedKind};
@@ -24,7 +25,6 @@ use crate::container::host_dir::HostDir;
 use crate::container::progress::Progress;
 use crate::error::{Error, Result};
 use crate::wire::tar::header::{Header, Kind};
-use crate::wire::tar::read::{self, Reader};
 use crate::wire::tar::write::{self, Writer};
 
 /// Who everything in an archive belongs to.
@@ -286,84 +286,6 @@ pub(crate) fn pack_bytes(
         .map_err(|error| failure(error, Path::new(OsStr::from_bytes(name))))
 }
 
-/// Writes an archive anew, everything in it the owner's, and tells which directories are closed,
-/// from the bottom up. What leads out of it is refused.
-pub(crate) fn repack(
-    archive: &mut dyn Read,
-    owner: Owner,
-    out: &mut dyn Write,
-    meter: &mut Meter<'_>,
-) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
-    let mut begin = Vec::new();
-    let looked = archive.take(MAGIC_LEN_MAX).read_to_end(&mut begin);
-    if let Some(error) = looked.err().or_else(|| compressed(&begin)) {
-        return Err(unreadable_archive(read::Error::Read(error)));
-    }
-    let mut archive = io::BufReader::with_capacity(BUFFER_LEN, begin.chain(archive));
-    let mut reader = Reader::new(&mut archive as &mut dyn Read);
-    let mut packer = Packer::new(owner, out, meter);
-    let mut directories = Vec::new();
-    while let Some(mut entry) = reader.next_entry().map_err(unreadable_archive)? {
-        let mut header = entry.header().clone();
-        header.path = inside(&header.path)?;
-        if let Kind::HardLink(target) = &mut header.kind {
-            *target = inside(target)?;
-        }
-        if header.kind == Kind::Directory && directories.len() < DIRECTORIES_MAX {
-            directories.push(header.clone());
-            header.mode |= 0o700;
-        }
-        packer.add_entry(header, &mut entry)?;
-    }
-    // From the bottom up, as with a directory of the host.
-    for header in directories.into_iter().rev() {
-        packer.add_entry(header, &mut io::empty())?;
-        packer.report.entries -= 1;
-    }
-    packer.finish()
-}
-
-/// How many directories of an archive are given their own modes and times in the end.
-const DIRECTORIES_MAX: usize = 100_000;
-
-/// How much of an archive is read at a time.
-const BUFFER_LEN: usize = 64 * 1024;
-
-/// How many bytes tell what an archive is compressed with.
-const MAGIC_LEN_MAX: u64 = 10;
-
-/// Why what begins so is no archive yet.
-fn compressed(begin: &[u8]) -> Option<io::Error> {
-    let program = match begin {
-        [0x1f, 0x8b, 8, ..] => "gzip",
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => "xz",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
-        [b'B', b'Z', b'h', _, b'1', b'A', b'Y', b'&', b'S', b'Y', ..] => "bzip2",
-        _ => return None,
-    };
-    let reason = format!("it is compressed; '{program} -dc' gives the archive in it");
-    Some(io::Error::other(reason))
-}
-
-fn unreadable_archive(error: read::Error) -> Failure {
-    Failure::Source(Error::io("read the archive", error.into()))
-}
-
-/// A path of an archive as one that begins in the directory it is unpacked in.
-fn inside(path: &[u8]) -> Result<Vec<u8>> {
-    let mut parts = path.split(|&byte| byte == b'/');
-    if path.starts_with(b"/") || parts.any(|part| part == b"..") {
-        return Err(Error::UnsafePath {
-            path: OsStr::from_bytes(path).into(),
-            reason: "it leads out of the archive's directory",
-        });
-    }
-    match path.starts_with(b".") {
-        true => Ok(path.to_vec()),
-        false => Ok([b"./", path].concat()),
-    }
-}
-
 /// `name` and what is below it.
 fn below(name: &[u8], relative: &Path) -> Vec<u8> {
     let relative = relative.as_os_str().as_bytes();
@@ -384,7 +306,8 @@ fn special(kind: FileType) -> Option<DroppedKind> {
     }
 }
 
-struct Packer<'m, 'a, 'w> {
+/// Writes entries that all belong to one user.
+pub(super) struct Packer<'m, 'a, 'w> {
     writer: Writer<&'w mut dyn Write>,
     owner: Owner,
     meter: &'m mut Meter<'a>,
@@ -396,7 +319,7 @@ struct Packer<'m, 'a, 'w> {
 }
 
 impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
-    fn new(owner: Owner, out: &'w mut dyn Write, meter: &'m mut Meter<'a>) -> Self {
+    pub(super) fn new(owner: Owner, out: &'w mut dyn Write, meter: &'m mut Meter<'a>) -> Self {
         Packer {
             writer: Writer::new(out),
             owner,
@@ -463,29 +386,34 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         }
     }
 
+    pub(super) fn meter(&mut self) -> &mut Meter<'a> {
+        self.meter
+    }
+
     /// Adds an entry of another archive.
-    fn add_entry(
+    pub(super) fn add_entry(
         &mut self,
         mut header: Header,
         data: &mut dyn Read,
     ) -> std::result::Result<(), Failure> {
         let path = PathBuf::from(OsStr::from_bytes(&header.path));
-        let dropped = match header.kind {
-            Kind::File | Kind::Directory | Kind::Symlink(_) | Kind::HardLink(_) => None,
-            Kind::Fifo => Some(DroppedKind::Fifo),
-            Kind::CharDevice | Kind::BlockDevice => Some(DroppedKind::Device),
-            Kind::Other(_) => Some(DroppedKind::Other),
-        };
+        let dropped = dropped(&header);
         if let Some(kind) = dropped {
-            self.report.drop_entry(path, kind);
-            return Ok(());
+            self.report.drop_entry(path.clone(), kind);
         }
-        if header.mode & 0o6000 != 0 && header.kind == Kind::File {
-            self.report.drop_entry(path.clone(), DroppedKind::SetId);
+        if !is_copied(dropped) {
+            return Ok(());
         }
         header.mode &= 0o1777;
         (header.uid, header.gid) = (self.owner.uid, self.owner.gid);
         self.append(&header, data, &path)
+    }
+
+    /// Adds a directory that has been added, for its mode and time now that all is in it.
+    pub(super) fn add_again(&mut self, header: Header) -> std::result::Result<(), Failure> {
+        self.add_entry(header, &mut io::empty())?;
+        self.report.entries -= 1;
+        Ok(())
     }
 
     fn append(
@@ -497,7 +425,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         self.report.entries += 1;
         self.report.bytes += header.len;
         let counted = self.meter.add_entry();
-        counted.map_err(|error| Error::io("finish the copy", error))?;
+        counted.map_err(stopped)?;
         self.put(header, data, path)
     }
 
@@ -528,7 +456,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         written.map_err(|error| failure(error, path))
     }
 
-    fn finish(self) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
+    pub(super) fn finish(self) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
         self.meter.finish();
         let finished = self.writer.finish();
         finished.map_err(|error| failure(error, Path::new("")))?;
@@ -536,7 +464,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
     }
 }
 
-fn failure(error: write::Error, path: &Path) -> Failure {
+pub(super) fn failure(error: write::Error, path: &Path) -> Failure {
     match error {
         write::Error::Write(error) => Failure::Sink(error),
         write::Error::Read(error) => Failure::Source(unreadable(path, error)),
@@ -654,34 +582,5 @@ mod tests {
             );
             assert_eq!(error.to_string(), want, "{swapped_in}");
         }
-    }
-
-    /// Gives out a byte at a time, as a slow pipe does.
-    struct Trickle<'a>(&'a [u8]);
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let len = buffer.len().min(1);
-            self.0.read(buffer.get_mut(..len).unwrap_or_default())
-        }
-    }
-
-    #[test]
-    fn an_archive_may_come_in_any_pieces() {
-        let repacked = |archive: &[u8]| {
-            let mut nobody = |_: &Progress| ControlFlow::Continue(());
-            let mut meter = Meter::new(None, &mut nobody);
-            let mut out = Vec::new();
-            match repack(&mut Trickle(archive), OWNER, &mut out, &mut meter) {
-                Ok((report, _)) => format!("{} bytes", report.bytes),
-                Err(Failure::Source(error)) => error.to_string(),
-                Err(Failure::Sink(error)) => panic!("{error}"),
-            }
-        };
-        let said = repacked(b"BZh91AY&SY and more");
-        assert!(said.contains("'bzip2 -dc' gives"), "{said}");
-        let mut archive = Vec::new();
-        pack_bytes(b"f", b"content", (0, 0), OWNER, &mut archive).unwrap();
-        assert_eq!(repacked(&archive), "7 bytes");
     }
 }

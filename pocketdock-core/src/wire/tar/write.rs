@@ -96,7 +96,7 @@ impl<W: Write> Writer<W> {
     ///
     /// [`Error::Header`] leaves the archive as it was. After any other error it is incomplete, and
     /// all that is asked of it later ends in [`Error::Broken`].
-    pub fn append(&mut self, header: &Header, source: &mut impl Read) -> Result<(), Error> {
+    pub fn append(&mut self, header: &Header, source: &mut dyn Read) -> Result<(), Error> {
         self.check()?;
         let blocks = header.encode().map_err(Error::Header)?;
         self.is_broken = true;
@@ -142,7 +142,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Reads straight into the buffer, so that data are moved once.
-    fn copy(&mut self, source: &mut impl Read, len: u64) -> Result<(), Error> {
+    fn copy(&mut self, source: &mut dyn Read, len: u64) -> Result<(), Error> {
         let mut missing = len;
         while missing != 0 {
             let free = self.free()?;

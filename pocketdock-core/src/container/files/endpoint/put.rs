@@ -1,18 +1,18 @@
 //! Into a sandbox through the engine's archive endpoint.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::container::files::access::{Access, is_made};
 use crate::container::files::cargo::Cargo;
-use crate::container::files::endpoint::find::{self, MEMORY_NEEDS_TAR, look};
+use crate::container::files::endpoint::find::{self, MEMORY_NEEDS_TAR, Mount, look};
 use crate::container::files::endpoint::owner::find_owner;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{Failure, Owner, Source};
 use crate::container::files::path::SandboxPath;
+use crate::container::files::repack::{Apart, repack};
 use crate::container::files::report::CopyReport;
 use crate::container::handle::Container;
-use crate::engine::EngineKind;
 use crate::engine::archive;
 use crate::engine::exchange::RequestBody;
 use crate::error::{Error, Result};
@@ -50,24 +50,36 @@ pub(crate) fn put(
     meter: &mut Meter<'_>,
 ) -> Result<CopyReport> {
     let place = find_place(container, access, cargo, dest)?;
-    if access.endpoint_passes_under(&place.dir) {
-        let reason = match access.runs {
-            true => MEMORY_NEEDS_TAR,
-            false => "that is memory, which is there while the sandbox runs; resume it first",
-        };
-        return Err(Error::invalid("destination", dest.as_str(), reason));
-    }
+    refuse_memory(access, &place.dir, dest.as_str())?;
     if is_made(&place.dir) {
         let doing = format!("write '{}' in the sandbox", dest.as_str());
         return Err(Error::io(doing, io::ErrorKind::PermissionDenied.into()));
     }
-    if place.is_merged {
-        if let (EngineKind::Podman, Cargo::Copy(source)) = (access.kind, &*cargo) {
-            return merge(container, access, source, &place, dest, meter);
+    match cargo {
+        Cargo::Copy(source) if place.is_merged => {
+            merge(container, access, source, &place, dest, meter)
         }
-        find::refuse_passing_by(access, &place.dir, &|below| cargo.may_reach(below))?;
+        Cargo::Unpack(archive) => unpack(container, access, *archive, &place, dest, meter),
+        _ => send_to(container, access, cargo, &place, dest, meter),
     }
-    send_to(container, access, cargo, &place, dest, meter)
+}
+
+/// Refuses to write what would be lost: Docker's endpoint finds what lies under memory.
+fn refuse_memory(access: &Access, path: &str, dest: &str) -> Result<()> {
+    let reason = match access.runs {
+        true => MEMORY_NEEDS_TAR,
+        false => "that is memory, which is there while the sandbox runs; resume it first",
+    };
+    match access.endpoint_passes_under(path) {
+        true => Err(Error::invalid("destination", dest, reason)),
+        false => Ok(()),
+    }
+}
+
+/// Finds out whether something can be written to a mount point below the destination.
+fn look_at(container: &Container, access: &Access, mount: &Mount<'_>) -> Result<()> {
+    refuse_memory(access, mount.path, mount.path)?;
+    find::stat(container, access, mount.path).map(drop)
 }
 
 fn send_to(
@@ -99,7 +111,7 @@ fn merge(
     let mut mounts = find::mounts_below(access, &place.dir);
     mounts.retain(|mount| source.has(mount.below));
     for mount in &mounts {
-        find::stat(container, access, mount.path)?; // Before anything is sent.
+        look_at(container, access, mount)?; // Before anything is sent.
     }
     let (mut report, mut apart) = (CopyReport::default(), Vec::new());
     for mount in find::outermost(mounts) {
@@ -120,6 +132,33 @@ fn merge(
         meter,
     )?;
     report.add(Path::new(""), sent);
+    Ok(report)
+}
+
+/// The same with what is in an archive: what goes where something is mounted waits for the rest.
+fn unpack(
+    container: &Container,
+    access: &Access,
+    archive: &mut dyn Read,
+    place: &Place,
+    dest: &SandboxPath,
+    meter: &mut Meter<'_>,
+) -> Result<CopyReport> {
+    let mut apart = Apart::none();
+    for mount in find::outermost(find::mounts_below(access, &place.dir)) {
+        apart.add(mount.below, look_at(container, access, &mount).err());
+    }
+    let owner = find_owner(container, access)?;
+    let doing = format!("write '{}' in the sandbox", dest.as_str());
+    let dir = access.as_mounted(&place.dir);
+    let mut report = send(container, &dir, &doing, |out| {
+        repack(archive, &mut apart, owner, out, meter).map(|(report, _)| report)
+    })?;
+    for (below, mut part) in apart.into_archives()? {
+        let to = SandboxPath::parse(&format!("{}/{below}/", place.dir))?;
+        let sent = put(container, access, &mut Cargo::Unpack(&mut part), &to, meter)?;
+        report.add(Path::new(&below), sent);
+    }
     Ok(report)
 }
 
