@@ -94,7 +94,9 @@ if [ $mode = new ]; then
   mkdir "$stage" 2>/dev/null || fail denied "$dir"
   [ "$where" = "$stage" ] || mkdir "$where"
 fi
-case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu ;; *) flavour=other ;; esac
+# That of GNU reads 10 KiB at a time unless told otherwise, in blocks of 512 bytes.
+flavour=other blocks=
+case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu blocks='-b 512' ;; esac
 [ $mode = new ] || new=$mode
 printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$new" "$flavour" "$place" >&2
 if [ -n "$place" ]; then
@@ -104,7 +106,8 @@ if [ -n "$place" ]; then
 else
   # Without that, busybox applies it where it does not run as root.
   umask 0
-  tar -x -p -f - -C "$where"
+  # shellcheck disable=SC2086 # an option and its value, or nothing
+  tar -x -p $blocks -f - -C "$where"
   status=$?
 fi
 if [ $mode = new ]; then
