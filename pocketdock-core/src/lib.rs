@@ -204,7 +204,7 @@ pub use container::handle::Container;
 pub use container::info::{ContainerInfo, ProcessInfo, PublishedPort};
 pub use container::input::Stdin;
 pub use container::kill::{Scope, Signal, UnknownSignal};
-pub use container::lifecycle::{ContainerListItem, ListFilter, get_version};
+pub use container::lifecycle::{ContainerListItem, ListFilter};
 pub use container::options::CreateOptions;
 pub use container::output::StreamKind;
 pub use container::pool::{ContainerPool, PooledContainer};
@@ -237,6 +237,16 @@ pub use project::status::ProjectStatus;
 
 /// The version of this crate, the same as the manifest's (a test compares them).
 const VERSION: &str = "0.1.0";
+
+/// The version of this crate.
+///
+/// ```
+/// assert_eq!(pocketdock_core::get_version().split('.').count(), 3);
+/// ```
+#[must_use]
+pub fn get_version() -> &'static str {
+    VERSION
+}
 
 /// The code in the guides, so that it keeps compiling.
 #[cfg(doctest)]

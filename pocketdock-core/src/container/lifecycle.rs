@@ -121,13 +121,3 @@ impl Engine {
             .collect())
     }
 }
-
-/// The version of this crate.
-///
-/// ```
-/// assert_eq!(pocketdock_core::get_version().split('.').count(), 3);
-/// ```
-#[must_use]
-pub fn get_version() -> &'static str {
-    crate::VERSION
-}

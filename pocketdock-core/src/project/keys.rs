@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::container::profile::{ProfileInfo, resolve_profile};
+use crate::container::profile::{ProfileInfo, list_profiles, resolve_profile};
 use crate::engine::socket::configured_address;
 use crate::project::name;
 use crate::wire::size::{parse_duration, parse_size};
@@ -179,7 +179,7 @@ fn default_profile(values: &mut Values, value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
     let profile = resolve_profile(name);
     values.default_profile = Some(profile.map_err(|_| {
-        let known: Vec<_> = crate::list_profiles().iter().map(|p| p.name).collect();
+        let known: Vec<_> = list_profiles().iter().map(|p| p.name).collect();
         format!("expected the name of a profile ({})", known.join(", "))
     })?);
     Ok(())
