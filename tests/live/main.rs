@@ -44,6 +44,7 @@ mod hostile;
 mod images;
 mod input;
 mod lifecycle;
+mod mounts;
 mod network;
 mod output;
 mod pool;

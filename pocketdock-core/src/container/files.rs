@@ -10,6 +10,7 @@
 //! files/unpack     that as files of the host
 //! files/rewrite    that as another archive, for the host
 //! files/repack     an archive that somebody has made as one for a sandbox
+//! files/apart      what of that goes where something is mounted
 //! files/access     which way files go
 //! files/script     a script in a sandbox that runs: its data and its words
 //! files/put        an archive into one, with `put.sh`
@@ -22,6 +23,7 @@
 //! time), setuid and setgid bits are not. Everything is moved in pieces of a fixed size.
 
 pub(crate) mod access;
+mod apart;
 mod cargo;
 pub(crate) mod endpoint;
 mod entries;
@@ -131,14 +133,15 @@ impl Container {
         if parsed.ending != Ending::Name {
             return Err(Error::IsADirectory { path: path.into() });
         }
-        let access = self.access()?;
-        let read = access
-            .runs
-            .then(|| look::read(self, &access, &parsed, READ_FILE_LEN_MAX));
-        match read {
-            Some(content) if !needs_endpoint(&content, &access, &parsed) => content,
-            _ => endpoint::get::read(self, &access, &parsed, READ_FILE_LEN_MAX),
+        let mut access = Access::of(self)?;
+        if access.runs {
+            let content = look::read(self, &access, &parsed, READ_FILE_LEN_MAX);
+            if !needs_endpoint(&content, &access, &parsed) {
+                return content;
+            }
         }
+        endpoint::find::locate_mounts(self, &mut access)?;
+        endpoint::get::read(self, &access, &parsed, READ_FILE_LEN_MAX)
     }
 
     /// The names in a directory, sorted by their bytes, without `.` and `..`.
@@ -157,11 +160,15 @@ impl Container {
     /// otherwise.
     pub fn list_files(&self, path: &str) -> Result<Vec<OsString>> {
         let parsed = SandboxPath::parse(path)?;
-        let access = self.access()?;
-        match access.runs.then(|| look::names(self, &access, &parsed)) {
-            Some(names) if !needs_endpoint(&names, &access, &parsed) => names,
-            _ => endpoint::get::names(self, &access, &parsed),
+        let mut access = Access::of(self)?;
+        if access.runs {
+            let names = look::names(self, &access, &parsed);
+            if !needs_endpoint(&names, &access, &parsed) {
+                return names;
+            }
         }
+        endpoint::find::locate_mounts(self, &mut access)?;
+        endpoint::get::names(self, &access, &parsed)
     }
 
     /// Copies a file, a link or a directory of the host into the sandbox, as `cp -r` would.
@@ -302,13 +309,14 @@ impl Container {
     ) -> Result<CopyReport> {
         let parsed = SandboxPath::parse(source)?;
         let (dir, top) = host_place(dest, source_name(&parsed))?;
-        let access = self.access()?;
+        let mut access = Access::of(self)?;
+        let has_roots = access.has_rooted_volumes();
         let mut made = Inodes::new();
         let mut pull = |(mut outlet, is_named): (Outlet, bool)| {
             let mapping = Mapping {
                 is_named,
                 top: top.as_slice(),
-                is_rooted: outlet.may_be_rooted(&access),
+                is_rooted: has_roots && outlet.is_endpoint(),
             };
             let mut meter = Meter::new(None, on_progress);
             let mounts = outlet.take_mounts();
@@ -318,12 +326,12 @@ impl Container {
             let closed = outlet.close(unpacked, &parsed);
             (closed, is_hosts)
         };
-        let (pulled, is_hosts) = pull(self.open_outlet(&access, &parsed)?);
+        let (pulled, is_hosts) = pull(self.open_outlet(&mut access, &parsed)?);
         if is_hosts || !needs_endpoint(&pulled, &access, &parsed) {
             return pulled;
         }
         // Something inside may not be read; once more, then, past the sandbox's user.
-        pull(self.open_endpoint(&access, &parsed)?).0
+        pull(self.open_endpoint(&mut access, &parsed)?).0
     }
 
     /// Copies a file, a link or a directory of the sandbox into a tar archive.
@@ -350,13 +358,14 @@ impl Container {
         on_progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<CopyReport> {
         let parsed = SandboxPath::parse(source)?;
-        let access = self.access()?;
-        let (mut outlet, is_named) = self.open_outlet(&access, &parsed)?;
+        let mut access = Access::of(self)?;
+        let has_roots = access.has_rooted_volumes();
+        let (mut outlet, is_named) = self.open_outlet(&mut access, &parsed)?;
         let name = source_name(&parsed).map(OsStr::to_owned);
         let mapping = Mapping {
             is_named,
             top: name.as_slice(),
-            is_rooted: outlet.may_be_rooted(&access),
+            is_rooted: has_roots && outlet.is_endpoint(),
         };
         let mut meter = Meter::new(None, on_progress);
         let mounts = outlet.take_mounts();
@@ -389,26 +398,22 @@ impl Container {
         dest: &SandboxPath,
         meter: &mut Meter<'_>,
     ) -> Result<CopyReport> {
-        let access = self.access()?;
+        let mut access = Access::of(self)?;
         if access.runs {
             let sent = put::put(self, &access, cargo, dest, meter);
             if cargo.is_spent() || !needs_endpoint(&sent, &access, dest) {
                 return sent;
             }
         }
+        endpoint::find::locate_mounts(self, &mut access)?;
         endpoint::put::put(self, &access, cargo, dest, meter)
     }
 
-    fn access(&self) -> Result<Access> {
-        let mut access = Access::of(self)?;
-        endpoint::find::locate_volumes(self, &mut access)?;
-        Ok(access)
-    }
-
     /// Begins to read an archive; whether the paths in it begin with the name of what was asked.
-    fn open_outlet(&self, access: &Access, path: &SandboxPath) -> Result<(Outlet, bool)> {
+    fn open_outlet(&self, access: &mut Access, path: &SandboxPath) -> Result<(Outlet, bool)> {
         // Podman's endpoint gives out a file in less time, and locks nothing.
-        let is_quick = access.kind == EngineKind::Podman
+        let is_quick = access.runs
+            && access.kind == EngineKind::Podman
             && path.ending == Ending::Name
             && !is_kernels(path.as_str())
             && matches!(
@@ -429,10 +434,11 @@ impl Container {
     }
 
     /// The same past the sandbox's own `tar`. It finds nothing of what the kernel makes.
-    fn open_endpoint(&self, access: &Access, path: &SandboxPath) -> Result<(Outlet, bool)> {
+    fn open_endpoint(&self, access: &mut Access, path: &SandboxPath) -> Result<(Outlet, bool)> {
         if is_made(path.as_str()) {
             return Err(script::said_error(&format!("made {}", path.as_str())));
         }
+        endpoint::find::locate_mounts(self, access)?;
         let tree = endpoint::get::tree(self, access, path)?;
         let is_named = tree.is_named;
         Ok((Outlet::Endpoint(Box::new(tree)), is_named))
@@ -474,10 +480,8 @@ impl Read for Outlet {
 }
 
 impl Outlet {
-    /// Whether it is from Podman, of a sandbox that something is mounted in.
-    fn may_be_rooted(&self, access: &Access) -> bool {
-        let is_podmans = access.kind == EngineKind::Podman && !access.passed_by().is_empty();
-        is_podmans && matches!(self, Outlet::Endpoint(_))
+    fn is_endpoint(&self) -> bool {
+        matches!(self, Outlet::Endpoint(_))
     }
 
     /// What is mounted in it and has archives of its own.

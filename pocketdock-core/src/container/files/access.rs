@@ -77,12 +77,15 @@ impl Access {
         }
     }
 
-    /// Whether the archive endpoint finds another thing at a path: Docker's reads and writes what
-    /// lies under the places where memory is mounted in a sandbox that runs.
+    /// Whether the archive endpoint finds another thing at a path without links: Docker's reads and
+    /// writes what lies under the places where memory is mounted in a sandbox that runs. Devices
+    /// are there then, too, and on Podman while it does not run.
     pub(crate) fn endpoint_passes_under(&self, path: &str) -> bool {
-        let path = way_to(path);
         let mut mounts = self.memory_mounts.iter();
-        self.kind != EngineKind::Podman && mounts.any(|mount| is_at_or_below(&path, mount))
+        match self.kind {
+            EngineKind::Podman => !self.runs && is_kernels(path),
+            _ => is_kernels(path) || mounts.any(|mount| is_at_or_below(path, mount)),
+        }
     }
 
     /// The mount points that the archive endpoint passes by: on Docker those of memory, on Podman,
@@ -95,17 +98,26 @@ impl Access {
         }
     }
 
+    /// Whether paths in an archive of the endpoint may begin with a slash: Podman's of a volume do.
+    pub(crate) fn has_rooted_volumes(&self) -> bool {
+        self.kind == EngineKind::Podman && !self.passed_by().is_empty()
+    }
+
     /// Notes where one of those mount points is, for whom all paths are without links.
     pub(crate) fn locate(&mut self, path: &str, location: String) {
-        let mut volumes = self.volumes.iter_mut();
-        if let Some(volume) = volumes.find(|volume| *volume == path && *volume != &location) {
-            *volume = location.clone();
+        let mounts = match self.kind {
+            EngineKind::Podman => &mut self.volumes,
+            _ => &mut self.memory_mounts,
+        };
+        let mut mounts = mounts.iter_mut();
+        if let Some(mount) = mounts.find(|mount| *mount == path && *mount != &location) {
+            *mount = location.clone();
             self.linked.push((location, path.to_owned()));
         }
     }
 
-    /// What Podman calls a path without links: what is mounted, it knows by the path that it was
-    /// mounted at.
+    /// What the engine calls a path without links: what is mounted, it knows by the path that it
+    /// was mounted at.
     pub(crate) fn as_mounted(&self, path: &str) -> String {
         let mut linked = self.linked.iter().rev(); // The innermost came last.
         let found = linked.find(|(location, _)| is_at_or_below(path, location));
@@ -128,9 +140,12 @@ impl Access {
     }
 }
 
-/// Whether a path is one of the kernel's own file systems.
+/// The kernel's own file systems.
+pub(crate) const KERNELS: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// Whether a path is in one of them.
 pub(crate) fn is_kernels(path: &str) -> bool {
-    let mut mounts = ["/dev", "/proc", "/sys"].into_iter();
+    let mut mounts = KERNELS.into_iter();
     mounts.any(|mount| is_at_or_below(path, mount))
 }
 
@@ -140,7 +155,7 @@ pub(crate) fn is_made(path: &str) -> bool {
 }
 
 /// Whether a path is a directory's own, or one of something in it.
-fn is_at_or_below(path: &str, dir: &str) -> bool {
+pub(crate) fn is_at_or_below(path: &str, dir: &str) -> bool {
     let rest = path.strip_prefix(dir);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -234,9 +249,16 @@ mod tests {
         assert!(!docker.endpoint_sees("/dev") && !docker.endpoint_sees("/dev/shm/x"));
         let docker = access(EngineKind::Docker, &["/tmp", "/a/b"]);
         assert!(!docker.endpoint_sees("/opt"));
-        assert!(docker.endpoint_passes_under("/tmp/") && docker.endpoint_passes_under("/a/b/c"));
+        assert!(docker.endpoint_passes_under("/tmp") && docker.endpoint_passes_under("/a/b/c"));
         assert!(!docker.endpoint_passes_under("/tmpx") && !docker.endpoint_passes_under("/a"));
+        assert!(docker.endpoint_passes_under("/dev/shm"));
         let podman = access(EngineKind::Podman, &["/tmp"]);
         assert!(podman.endpoint_sees("/dev/shm") && !podman.endpoint_passes_under("/tmp"));
+        assert!(!podman.endpoint_passes_under("/dev/shm"));
+        let podman = Access {
+            runs: false,
+            ..podman
+        };
+        assert!(podman.endpoint_passes_under("/dev/shm"));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io::{self, Read};
 
+use crate::container::files::apart::Apart;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{self, Closed, Failure, Owner, Source};
 use crate::container::files::path::{Ending, SandboxPath};
-use crate::container::files::repack::{Apart, repack};
+use crate::container::files::repack::repack;
 use crate::container::files::report::CopyReport;
 use crate::host;
 use crate::wire::time::Timestamp;

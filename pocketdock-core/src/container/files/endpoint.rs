@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! endpoint/find     what is at a path, and by which path the engine is asked for it
+//! endpoint/links    links on the way of what goes in
 //! endpoint/put      an archive into the sandbox
 //! endpoint/get      an archive out of it, with those of what is mounted in it
 //! endpoint/owner    the numbers of the sandbox's user
@@ -15,5 +16,6 @@
 
 pub(crate) mod find;
 pub(crate) mod get;
+mod links;
 mod owner;
 pub(crate) mod put;

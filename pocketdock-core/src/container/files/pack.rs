@@ -59,6 +59,9 @@ impl From<Error> for Failure {
     }
 }
 
+/// What the paths of closed directories may take up, in bytes.
+const CLOSED_LEN_MAX: usize = 16 * 1024 * 1024;
+
 /// From how many bytes on, and how many to an entry, it matters by which way they go.
 const MUCH: u64 = 4 * 1024 * 1024;
 const LARGE_FILE: u64 = 256 * 1024;
@@ -149,6 +152,34 @@ impl Source {
         dir.is_some_and(|dir| fs::symlink_metadata(dir.at(OsStr::new(relative))).is_ok())
     }
 
+    /// Whether that is a directory with nothing in it.
+    pub(crate) fn is_bare(&self, relative: &str) -> bool {
+        let dir = self.dir.as_ref().map(|dir| dir.at(OsStr::new(relative)));
+        let listed = dir.and_then(|dir| fs::read_dir(dir).ok());
+        listed.is_some_and(|mut names| names.next().is_none())
+    }
+
+    /// Goes through the directories in it, from top to bottom, by their paths from there.
+    pub(crate) fn for_each_directory(
+        &self,
+        visit: &mut dyn FnMut(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let Some(dir) = &self.dir else {
+            return Ok(());
+        };
+        for found in Walk::new(dir) {
+            let found = found?;
+            if found.metadata.is_dir() && !found.is_left && !self.is_apart(&found) {
+                visit(&found.relative)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_apart(&self, found: &Found) -> bool {
+        self.apart.iter().any(|dir| found.relative.starts_with(dir))
+    }
+
     /// What is in a directory of it, as a source of its own.
     ///
     /// # Errors
@@ -229,8 +260,8 @@ impl Source {
     ) -> std::result::Result<(), Failure> {
         let mut add = |found: Found| {
             let is_top = found.relative.as_os_str().is_empty();
-            let is_apart = self.apart.iter().any(|dir| found.relative.starts_with(dir));
-            match (with_top || !is_top) && (found.is_left || !is_again) && !is_apart {
+            let is_sent = (with_top || !is_top) && (found.is_left || !is_again);
+            match is_sent && !self.is_apart(&found) {
                 true => packer.add(&below(name, &found.relative), &found),
                 false => Ok(()),
             }
@@ -313,8 +344,9 @@ pub(super) struct Packer<'m, 'a, 'w> {
     meter: &'m mut Meter<'a>,
     /// The first name of each file that has several.
     names: HashMap<(u64, u64), Vec<u8>>,
-    /// The closed directories.
+    /// The closed directories, and how long their paths are together.
     closed: Vec<Closed>,
+    closed_len: usize,
     report: CopyReport,
 }
 
@@ -326,6 +358,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
             meter,
             names: HashMap::new(),
             closed: Vec::new(),
+            closed_len: 0,
             report: CopyReport::default(),
         }
     }
@@ -422,8 +455,7 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         data: &mut dyn Read,
         path: &Path,
     ) -> std::result::Result<(), Failure> {
-        self.report.entries += 1;
-        self.report.bytes += header.len;
+        self.report.count(header.len);
         let counted = self.meter.add_entry();
         counted.map_err(stopped)?;
         self.put(header, data, path)
@@ -441,6 +473,11 @@ impl<'m, 'a, 'w> Packer<'m, 'a, 'w> {
         };
         let mut opened = None;
         if header.kind == Kind::Directory && header.mode & 0o700 != 0o700 {
+            self.closed_len += header.path.len();
+            if CLOSED_LEN_MAX < self.closed_len {
+                let error = io::Error::other("too many directories in it are closed");
+                return Err(Error::io(format!("pack '{}'", path.display()), error).into());
+            }
             self.closed.push(Closed {
                 path: header.path.clone(),
                 mode: header.mode,

@@ -7,8 +7,9 @@
 //! sandbox sees and locks nothing: the engine unpacks, and the script does the rest. An exec's
 //! input passes through more hands, for which small files make up by being unpacked in one go.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::Shutdown;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -29,6 +30,9 @@ use crate::wire::digits;
 
 const SCRIPT: &str = embed!("put.sh");
 const CLOSE: &str = embed!("close.sh");
+
+/// How much of a list is written at a time.
+const BUFFER_LEN: usize = 16 * 1024;
 
 /// What a file is called in an archive for something new.
 const ENTRY: &[u8] = b"entry";
@@ -73,8 +77,11 @@ pub(crate) fn put(
     let (mut script, place) = courier.start(&arguments)?;
     let name: &[u8] = if is_dir { b"." } else { ENTRY };
     let report = exchange(&mut script, &courier.doing, &mut |out| {
+        if !place.is_new && is_dir {
+            announce(cargo, out)?;
+        }
         let mut pack =
-            |out: &mut dyn io::Write| cargo.pack(name, place.is_new, place.owner, out, meter);
+            |out: &mut dyn Write| cargo.pack(name, place.is_new, place.owner, out, meter);
         let Some(path) = &place.engines else {
             return pack(out);
         };
@@ -85,25 +92,7 @@ pub(crate) fn put(
     if place.engines.is_some() || place.is_done_by_tar {
         return Ok(report);
     }
-    let closed = match cargo {
-        Cargo::Copy(source) if is_dir => {
-            // What was new is there by now, and would be taken for a directory to go into.
-            let mut again = arguments;
-            if place.is_named {
-                (again[0], again[2]) = ("into", ".");
-            }
-            courier.send_directories(&again, source, place.is_new)?
-        }
-        Cargo::Spent(closed) => std::mem::take(closed),
-        Cargo::Copy(_) | Cargo::Write(_) | Cargo::Unpack(_) => Vec::new(),
-    };
-    if !closed.is_empty() {
-        let mut dir = escaped(dest.as_str().as_bytes());
-        if !place.is_named {
-            dir = [&dir, "/", arguments[2]].concat();
-        }
-        courier.close(&closed, &dir)?;
-    }
+    courier.settle(cargo, arguments, &place, dest)?;
     Ok(report)
 }
 
@@ -126,6 +115,36 @@ impl Courier<'_> {
         Ok((script, ready))
     }
 
+    /// Gives directories what that `tar` does not.
+    fn settle(
+        &self,
+        cargo: &mut Cargo<'_>,
+        arguments: [&str; 8],
+        place: &Ready,
+        dest: &SandboxPath,
+    ) -> Result<()> {
+        let closed = match cargo {
+            Cargo::Copy(source) if source.is_dir() => {
+                // What was new is there by now, and would be taken for a directory to go into.
+                let mut again = arguments;
+                if place.is_named {
+                    (again[0], again[2]) = ("into", ".");
+                }
+                self.send_directories(&again, source, place.is_new)?
+            }
+            Cargo::Spent(closed) => std::mem::take(closed),
+            Cargo::Copy(_) | Cargo::Write(_) | Cargo::Unpack(_) => Vec::new(),
+        };
+        if !closed.is_empty() {
+            let mut dir = escaped(dest.as_str().as_bytes());
+            if !place.is_named {
+                dir = [&dir, "/", arguments[2]].concat();
+            }
+            self.close(&closed, &dir)?;
+        }
+        Ok(())
+    }
+
     /// Sends the directories once more, for their modes and times; those that are closed.
     fn send_directories(
         &self,
@@ -136,6 +155,7 @@ impl Courier<'_> {
         let (mut script, merged) = self.start(arguments)?;
         let mut closed = Vec::new();
         exchange(&mut script, &self.doing, &mut |out| {
+            out.write_all(b"\n").map_err(Failure::Sink)?; // They have been announced.
             closed = source.pack_directories(with_top, merged.owner, out)?;
             Ok(CopyReport::default())
         })?;
@@ -156,6 +176,25 @@ impl Courier<'_> {
         })?;
         Ok(())
     }
+}
+
+/// Tells which directories come, for the script to see whether something else is in the place of
+/// one. A name with a newline in it cannot be told; of an archive they are not known.
+fn announce(cargo: &Cargo<'_>, out: &mut dyn Write) -> std::result::Result<(), Failure> {
+    let mut out = io::BufWriter::with_capacity(BUFFER_LEN, out);
+    if let Cargo::Copy(source) = cargo {
+        let mut written = Ok(());
+        source.for_each_directory(&mut |below| {
+            let name = below.as_os_str().as_bytes();
+            if !name.is_empty() && !name.contains(&b'\n') && written.is_ok() {
+                written = out.write_all(name).and_then(|()| out.write_all(b"\n"));
+            }
+            Ok(())
+        })?;
+        written.map_err(Failure::Sink)?;
+    }
+    out.write_all(b"\n").map_err(Failure::Sink)?;
+    out.flush().map_err(Failure::Sink)
 }
 
 /// Whether the engine is to unpack it.
@@ -213,7 +252,7 @@ fn ready(words: &str) -> Result<Ready> {
 fn exchange(
     script: &mut Script,
     doing: &str,
-    write: &mut dyn FnMut(&mut dyn io::Write) -> std::result::Result<CopyReport, Failure>,
+    write: &mut dyn FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
 ) -> Result<CopyReport> {
     let is_sent = AtomicBool::new(false);
     let input = script.input();

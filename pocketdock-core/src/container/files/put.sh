@@ -13,9 +13,10 @@
 #        a plain path, and when it has, the line `unpacked` comes on stdin
 #
 # Says on stderr `pd ready UID GID new|named|merge gnu|other`, followed by where the engine is to
-# unpack, if it is; what is `named` is new and called as DEST ends. Then the archive is to be sent,
-# and in the end it says `pd done STATUS`. Or it says `pd fail WHY PATH`, with WHY one of missing,
-# is_dir, not_dir, denied, no_tar.
+# unpack, if it is; what is `named` is new and called as DEST ends. Then the archive is to be sent;
+# before one that is to `merge`, the directories in it, a line each, and an empty line. In the end it
+# says `pd done STATUS`. Or it says `pd fail WHY PATH`, with WHY one of missing, is_dir, not_dir,
+# denied, no_tar.
 # What is new is unpacked beside its place and moved there when it is complete.
 how=$1 dest=$2 kind=$4 user=$5 group=$6 stage=.$7 via=$8
 name=$(printf '%b.' "$3")
@@ -95,10 +96,19 @@ if [ $mode = new ]; then
   [ "$where" = "$stage" ] || mkdir "$where"
 fi
 # That of GNU reads 10 KiB at a time unless told otherwise, in blocks of 512 bytes.
-flavour=other blocks=
-case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu blocks='-b 512' ;; esac
+# It takes a link to a directory away to make one there.
+flavour=other options=
+case $(tar --version 2>/dev/null) in
+*GNU*) flavour=gnu options='-b 512 --keep-directory-symlink' ;;
+esac
 [ $mode = new ] || new=$mode
 printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$new" "$flavour" "$place" >&2
+# Not every tar and no engine minds what a directory comes in the place of.
+while [ $mode = merge ] && IFS= read -r line && [ -n "$line" ]; do
+  if [ -L "$where/$line" ] || { [ -e "$where/$line" ] && [ ! -d "$where/$line" ]; }; then
+    fail not_dir "${dir%/}/$target/$line"
+  fi
+done
 if [ -n "$place" ]; then
   read -r word
   [ "$word" = unpacked ]
@@ -106,16 +116,22 @@ if [ -n "$place" ]; then
 else
   # Without that, busybox applies it where it does not run as root.
   umask 0
-  # shellcheck disable=SC2086 # an option and its value, or nothing
-  tar -x -p $blocks -f - -C "$where"
+  # shellcheck disable=SC2086 # several, or none
+  tar -x -p $options -f - -C "$where"
   status=$?
 fi
 if [ $mode = new ]; then
+  mode=
+  if [ -d "$stage/entry" ] && [ ! -L "$stage/entry" ] && [ ! -w "$stage/entry" ]; then
+    # A directory without write permission cannot be moved by everybody.
+    mode=$(stat -c %a "$stage/entry") && chmod u+w "$stage/entry"
+  fi
   # What is mounted by itself can be written to, but not replaced.
   [ $status != 0 ] || mv -f "$stage/entry" "./$target" ||
     { [ ! -L "$stage/entry" ] && [ -f "./$target" ] && cat "$stage/entry" >"./$target"; } ||
     status=1
-  # A directory without write permission cannot be emptied by everybody.
+  [ $status != 0 ] || [ -z "$mode" ] || chmod "$mode" "./$target" || status=1
+  # Nor can it be emptied.
   [ $status = 0 ] || chmod -R u+rwx "$stage" 2>/dev/null
   rm -rf "$stage"
 fi

@@ -1,29 +1,24 @@
 //! An archive that somebody has made as one for a sandbox: everything in it is its user's, and
-//! nothing in it leads out of the directory it is for.
-//!
-//! What of it goes where something else is mounted can be kept apart ([`Apart`]) and be sent there
-//! behind the rest. An archive is read once, so that this waits in a file without a name.
+//! nothing in it leads out of the directory it is for. What is to be sent by itself is kept apart.
 
-use std::env;
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::container::files::entries::{dropped, is_copied, stopped};
+use crate::container::files::apart::{Apart, plain};
+use crate::container::files::entries::{dropped, is_copied};
 use crate::container::files::meter::Meter;
-use crate::container::files::pack::{Closed, Failure, Owner, Packer, failure};
+use crate::container::files::pack::{Closed, Failure, Owner, Packer};
 use crate::container::files::report::CopyReport;
 use crate::error::{Error, Result};
-use crate::host;
 use crate::wire::tar::header::{Header, Kind};
 use crate::wire::tar::read::{self, Reader};
-use crate::wire::tar::write::{self, Writer};
 
-/// How many directories of an archive are given their own modes and times in the end.
-const DIRECTORIES_MAX: usize = 100_000;
+/// What is remembered of directories that come again, in bytes; any others have their own modes and
+/// times at once, which are lost where a tar changes them as it puts something in.
+const DIRECTORIES_LEN_MAX: usize = 32 * 1024 * 1024;
 
 /// How much of an archive is read at a time.
 const BUFFER_LEN: usize = 64 * 1024;
@@ -35,7 +30,7 @@ const MAGIC_LEN_MAX: u64 = 10;
 /// which directories are closed, from the bottom up. What leads out of it is refused.
 pub(crate) fn repack(
     archive: &mut dyn Read,
-    apart: &mut Apart,
+    apart: &mut Apart<'_>,
     owner: Owner,
     out: &mut dyn Write,
     meter: &mut Meter<'_>,
@@ -48,7 +43,7 @@ pub(crate) fn repack(
     let mut archive = io::BufReader::with_capacity(BUFFER_LEN, begin.chain(archive));
     let mut reader = Reader::new(&mut archive as &mut dyn Read);
     let mut packer = Packer::new(owner, out, meter);
-    let mut directories = Vec::new();
+    let mut directories = Directories::default();
     while let Some(mut entry) = reader.next_entry().map_err(unreadable_archive)? {
         let mut header = entry.header().clone();
         header.path = inside(&header.path)?;
@@ -58,17 +53,54 @@ pub(crate) fn repack(
         if is_copied(dropped(&header)) && apart.keep(&header, &mut entry, packer.meter())? {
             continue;
         }
-        if header.kind == Kind::Directory && directories.len() < DIRECTORIES_MAX {
-            directories.push(header.clone());
+        if directories.note(&header) {
             header.mode |= 0o700;
         }
         packer.add_entry(header, &mut entry)?;
     }
-    // From the bottom up, as with a directory of the host.
-    for header in directories.into_iter().rev() {
+    for header in directories.into_headers() {
         packer.add_again(header)?;
     }
+    apart.finish()?;
     packer.finish()
+}
+
+/// The directories of an archive, which get their own modes and times when all is in them.
+#[derive(Default)]
+struct Directories {
+    /// As they came; a path that is a directory no more has none.
+    headers: Vec<Option<Header>>,
+    /// Which of them has a path.
+    places: HashMap<PathBuf, usize>,
+    /// About how many bytes they take up.
+    len: usize,
+}
+
+impl Directories {
+    /// Notes an entry; whether it is a directory that comes again. Of several with one path, the
+    /// last is what stays.
+    fn note(&mut self, header: &Header) -> bool {
+        let is_directory = header.kind == Kind::Directory;
+        let path = plain(&header.path);
+        if let Some(known) = self.places.get(path) {
+            if let Some(known) = self.headers.get_mut(*known) {
+                *known = is_directory.then(|| header.clone());
+            }
+            return is_directory;
+        }
+        if !is_directory || DIRECTORIES_LEN_MAX < self.len {
+            return false;
+        }
+        self.len += size_of::<Header>() + 2 * header.path.len();
+        self.places.insert(path.to_owned(), self.headers.len());
+        self.headers.push(Some(header.clone()));
+        true
+    }
+
+    /// From the bottom up, as with a directory of the host.
+    fn into_headers(self) -> impl Iterator<Item = Header> {
+        self.headers.into_iter().rev().flatten()
+    }
 }
 
 /// Why what begins so is no archive yet.
@@ -103,174 +135,12 @@ fn inside(path: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// What of an archive goes where something is mounted.
-#[derive(Default)]
-pub(crate) struct Apart {
-    parts: Vec<Part>,
-}
-
-/// What goes to one mount point.
-struct Part {
-    /// Its path from the directory on that the archive is for.
-    below: String,
-    /// Why nothing can be sent there.
-    refusal: Option<Error>,
-    /// An archive of what is for it, if anything is.
-    spool: Option<Writer<File>>,
-}
-
-impl Apart {
-    /// For a place in which nothing is mounted that matters.
-    pub(crate) fn none() -> Self {
-        Apart::default()
-    }
-
-    /// Keeps what goes to a mount point, or refuses it for a reason.
-    pub(crate) fn add(&mut self, below: &str, refusal: Option<Error>) {
-        self.parts.push(Part {
-            below: below.to_owned(),
-            refusal,
-            spool: None,
-        });
-    }
-
-    /// Keeps an entry if it goes to one of the mount points.
-    fn keep(
-        &mut self,
-        header: &Header,
-        data: &mut dyn Read,
-        meter: &mut Meter<'_>,
-    ) -> std::result::Result<bool, Failure> {
-        let path = plain(&header.path);
-        let target = match &header.kind {
-            Kind::HardLink(target) => plain(target),
-            _ => path,
-        };
-        for part in &mut self.parts {
-            let rest = path.strip_prefix(&part.below).ok();
-            if let Some(error) = rest.and_then(|_| part.refusal.take()) {
-                return Err(error.into());
-            }
-            if Path::new(&part.below).starts_with(path) && header.kind != Kind::Directory {
-                let reason = "something is mounted there, so it cannot be replaced";
-                let error = io::Error::new(io::ErrorKind::ResourceBusy, reason);
-                return Err(unwritten(path, error));
-            }
-            if target.starts_with(&part.below) != rest.is_some() {
-                let reason = "it is a hard link to what is in another file system there";
-                let error = io::Error::new(io::ErrorKind::CrossesDevices, reason);
-                return Err(unwritten(path, error));
-            }
-            if let Some(rest) = rest {
-                part.keep(rest, header, data, meter)?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// The archives, each with where it goes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if one cannot be written to its end, or read again.
-    pub(crate) fn into_archives(self) -> Result<Vec<(String, File)>> {
-        let mut archives = Vec::new();
-        for part in self.parts {
-            if let Some(spool) = part.spool {
-                let finished = spool.finish().map_err(io::Error::other);
-                let rewound = finished.and_then(|mut file| file.rewind().map(|()| file));
-                archives.push((part.below, rewound.map_err(unkept)?));
-            }
-        }
-        Ok(archives)
-    }
-}
-
-impl Part {
-    fn keep(
-        &mut self,
-        rest: &Path,
-        header: &Header,
-        data: &mut dyn Read,
-        meter: &mut Meter<'_>,
-    ) -> std::result::Result<(), Failure> {
-        let spool = match &mut self.spool {
-            Some(spool) => spool,
-            none => none.insert(Writer::new(unnamed_file().map_err(unkept)?)),
-        };
-        let mut kept = Header {
-            path: dotted(rest),
-            ..header.clone()
-        };
-        if let Kind::HardLink(target) = &mut kept.kind {
-            let rest = plain(target).strip_prefix(&self.below);
-            *target = dotted(rest.unwrap_or(Path::new("")));
-        }
-        meter.add_entry().map_err(stopped)?;
-        let mut data = PutBy {
-            source: data,
-            meter,
-        };
-        match spool.append(&kept, &mut data) {
-            Err(write::Error::Write(error)) => Err(unkept(error).into()),
-            written => written.map_err(|error| failure(error, plain(&header.path))),
-        }
-    }
-}
-
-/// A source whose bytes are put by for later.
-struct PutBy<'m, 'a, R> {
-    source: R,
-    meter: &'m mut Meter<'a>,
-}
-
-impl<R: Read> Read for PutBy<'_, '_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.read(buffer)?;
-        self.meter.put_by(n)?;
-        Ok(n)
-    }
-}
-
-/// A path that begins in the directory the archive is for, without the dot for that.
-fn plain(path: &[u8]) -> &Path {
-    let path = Path::new(OsStr::from_bytes(path));
-    path.strip_prefix(".").unwrap_or(path)
-}
-
-/// The other way round.
-fn dotted(path: &Path) -> Vec<u8> {
-    [b"./", path.as_os_str().as_bytes()].concat()
-}
-
-fn unwritten(path: &Path, error: io::Error) -> Failure {
-    Error::io(format!("write '{}' in the sandbox", path.display()), error).into()
-}
-
-/// The error for a part that cannot wait.
-fn unkept(error: io::Error) -> Error {
-    let dir = env::temp_dir();
-    let doing = format!("keep a part of the archive in '{}'", dir.display());
-    Error::io(doing, error)
-}
-
-/// A file for what may be large, gone when it is closed.
-fn unnamed_file() -> io::Result<File> {
-    let name = host::random_hex::<8>().map_err(io::Error::other)?;
-    let path = env::temp_dir().join(format!("pocketdock-{name}"));
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(0o600);
-    let file = options.open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::container::files::pack::pack_bytes;
     use crate::container::progress::Progress;
+    use crate::wire::tar::write::Writer;
     use std::ops::ControlFlow;
 
     const OWNER: Owner = Owner {
@@ -300,7 +170,7 @@ mod tests {
     }
 
     /// The entries of an archive once it is repacked, or what is wrong with it.
-    fn repacked(archive: &[u8], apart: &mut Apart) -> std::result::Result<Vec<String>, String> {
+    fn repacked(archive: &[u8], apart: &mut Apart<'_>) -> std::result::Result<Vec<String>, String> {
         let mut nobody = |_: &Progress| ControlFlow::Continue(());
         let mut meter = Meter::new(None, &mut nobody);
         let mut out = Vec::new();
@@ -344,8 +214,12 @@ mod tests {
         }
     }
 
-    fn apart() -> Apart {
-        let mut apart = Apart::none();
+    fn apart() -> Apart<'static> {
+        let mut apart = Apart::new("/x");
+        apart.add(
+            "srv/data/in",
+            Some(Error::invalid("path", "/x/srv/data/in", "no")),
+        );
         apart.add("srv/data", None);
         apart.add("srv/other", None);
         apart.add(
@@ -362,6 +236,7 @@ mod tests {
             Header::directory(b"./srv/"),
             file("srv/data2", 5),
             Header::directory(b"srv//data/"),
+            Header::directory(b"srv/data/in"), // where nothing can go, but nothing has to
             file("./srv/data/f", 100_000),
             link("srv/data/g", "srv/./data/f"),
             file(".hidden", 1),
@@ -370,7 +245,7 @@ mod tests {
         let rest = repacked(&all, &mut apart).unwrap();
         let want = ["./", "./srv/", "./srv/data2 5", ".hidden 1", "./srv/", "./"];
         assert_eq!(rest, want);
-        let mut parts = apart.into_archives().unwrap().into_iter();
+        let mut parts = apart.into_archives();
         let (below, mut part) = parts.next().unwrap();
         assert_eq!(below, "srv/data");
         assert_eq!(entries(&mut part), ["./", "./f 100000", "./g = ./f"]);
@@ -379,18 +254,75 @@ mod tests {
 
     #[test]
     fn what_cannot_go_there_is_refused_by_its_name() {
-        #[rustfmt::skip] // one case per line
+        let write =
+            |path: &str, reason: &str| format!("cannot write '/x/{path}' in the sandbox: {reason}");
+        let mounted = "something is mounted there, so it cannot be replaced";
+        let linked = "it is a hard link to what is in another file system there";
         let cases = [
-            (file("srv/data", 1),              "cannot write 'srv/data' in the sandbox: something is mounted"),
-            (file("srv", 1),                   "cannot write 'srv' in the sandbox: something is mounted"),
-            (link("srv/data/f", "top"),        "cannot write 'srv/data/f' in the sandbox: it is a hard link"),
-            (link("f", "srv/data/f"),          "cannot write 'f' in the sandbox: it is a hard link"),
-            (link("srv/other/f", "srv/data/f"), "cannot write 'srv/other/f' in the sandbox: it is a hard link"),
-            (file("etc/hosts", 1),             "invalid path '/etc/hosts': resume it first"),
+            (file("srv/data", 1), write("srv/data", mounted)),
+            (file("srv", 1), write("srv", mounted)),
+            (link("srv/data/f", "top"), write("srv/data/f", linked)),
+            (link("f", "srv/data/f"), write("f", linked)),
+            (
+                link("srv/other/f", "srv/data/f"),
+                write("srv/other/f", linked),
+            ),
+            (
+                file("etc/hosts", 1),
+                "invalid path '/etc/hosts': resume it first".to_owned(),
+            ),
+            (
+                file("srv/data/in/f", 1),
+                "invalid path '/x/srv/data/in': no".to_owned(),
+            ),
         ];
         for (header, want) in cases {
             let said = repacked(&archive(&[file("srv2", 1), header]), &mut apart()).unwrap_err();
-            assert!(said.starts_with(want), "{said}");
+            assert_eq!(said, want);
         }
+    }
+
+    #[test]
+    fn of_what_stands_twice_in_an_archive_the_last_stays() {
+        let closed = Header {
+            mode: 0o500,
+            ..Header::directory(b"d")
+        };
+        let all = archive(&[
+            Header::directory(b"d/"),
+            file("d/f", 1),
+            closed,
+            Header::directory(b"e"),
+            file("e", 2),
+        ]);
+        let mut nobody = |_: &Progress| ControlFlow::Continue(());
+        let mut meter = Meter::new(None, &mut nobody);
+        let mut out = Vec::new();
+        let (report, closed) = repack(
+            &mut all.as_slice(),
+            &mut Apart::none(),
+            OWNER,
+            &mut out,
+            &mut meter,
+        )
+        .unwrap();
+        assert_eq!(report.entries, 5);
+        let want = ["./d/", "./d/f 1", "./d/", "./e/", "./e 2", "./d/"];
+        assert_eq!(entries(&mut out.as_slice()), want);
+        assert_eq!(closed.len(), 1);
+        assert_eq!(
+            (closed[0].path.as_slice(), closed[0].mode),
+            (&b"./d/"[..], 0o500)
+        );
+    }
+
+    #[test]
+    fn a_length_beyond_all_bounds_is_an_archive_that_ends_too_early() {
+        let mut huge = archive(&[file("f", 1)]);
+        huge.truncate(1024);
+        let mut header = Header::file(b"g", u64::MAX).encode().unwrap();
+        huge.append(&mut header);
+        let said = repacked(&huge, &mut Apart::none()).unwrap_err();
+        assert!(said.contains("g"), "{said}");
     }
 }

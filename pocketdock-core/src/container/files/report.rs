@@ -62,6 +62,9 @@ pub enum DroppedKind {
 /// How many of them are listed; a container can have as many as it likes.
 const DROPPED_MAX: usize = 10_000;
 
+/// The longest path among them, in bytes; no system takes a longer one.
+const PATH_LEN_MAX: usize = 4096;
+
 impl DroppedKind {
     /// Its name in messages and JSON.
     #[must_use]
@@ -78,9 +81,15 @@ impl DroppedKind {
 }
 
 impl CopyReport {
+    /// Counts an entry, and the bytes that its header promises.
+    pub(crate) fn count(&mut self, len: u64) {
+        self.entries += 1;
+        self.bytes = self.bytes.saturating_add(len); // Nobody can keep such a promise.
+    }
+
     /// Notes what is left out; of very many, the first.
     pub(crate) fn drop_entry(&mut self, path: PathBuf, what: DroppedKind) {
-        if self.dropped.len() < DROPPED_MAX {
+        if self.dropped.len() < DROPPED_MAX && path.as_os_str().len() <= PATH_LEN_MAX {
             self.dropped.push(Dropped { path, what });
         }
     }
@@ -88,9 +97,10 @@ impl CopyReport {
     /// Adds what came of a part that is below a path of the whole.
     pub(crate) fn add(&mut self, below: &Path, part: CopyReport) {
         self.entries += part.entries;
-        self.bytes += part.bytes;
+        self.bytes = self.bytes.saturating_add(part.bytes);
         for dropped in part.dropped {
-            self.drop_entry(below.join(dropped.path), dropped.what);
+            let path = dropped.path.strip_prefix(".").unwrap_or(&dropped.path);
+            self.drop_entry(below.join(path), dropped.what);
         }
     }
 }

@@ -48,8 +48,7 @@ pub(crate) fn rewrite(
         }
         header.mode &= 0o1777;
         (header.uid, header.gid) = (0, 0);
-        report.entries += 1;
-        report.bytes += header.len;
+        report.count(header.len);
         meter.add_entry().map_err(stopped)?;
         let mut data = Metered {
             source: data,

@@ -2,7 +2,7 @@
 //! engine is asked for it.
 //!
 //! Endpoint: `HEAD /containers/{id}/archive`, whose answer is a stat with the bits of Go's
-//! `os.FileMode`. Links of a last name are followed here, [`LINKS_MAX`] of them.
+//! `os.FileMode`. Links are followed here, [`LINKS_MAX`] of them.
 
 use std::io;
 
@@ -22,54 +22,86 @@ const MODE_SYMLINK: u64 = 1 << 27;
 /// These and those of pipes, sockets, devices and what is none of them.
 const MODE_TYPE: u64 = MODE_DIR | MODE_SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
 
+/// How many names are followed; a longer path no system takes.
+const NAMES_MAX: usize = 4096;
+
 /// What a path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
-    /// Its path behind all links of its last name.
+    /// Its path without links.
     pub(super) path: String,
     pub(super) is_dir: bool,
 }
 
 /// What is at a path, links followed; `None` if nothing is.
 pub(super) fn look(container: &Container, access: &Access, path: &str) -> Result<Option<Found>> {
-    let mut path = path.to_owned();
-    for _ in 0..LINKS_MAX {
-        let stat = match stat(container, access, &path) {
-            Err(Error::PathNotFound { .. }) => return Ok(None),
-            Err(Error::Engine { .. }) if is_below_file(container, access, &path) => {
-                return Err(Error::NotADirectory { path: path.into() });
-            }
-            stat => stat?,
-        };
-        if !stat.is_link {
-            return Ok(Some(Found {
+    match walk(container, access, path, true) {
+        Err(Error::PathNotFound { .. }) => Ok(None),
+        walked => walked.map(|stat| {
+            Some(Found {
                 path: stat.path,
                 is_dir: stat.is_dir,
-            }));
-        }
-        if stat.target.is_empty() {
-            let reason = "Podman does not tell where a link of such a name leads";
-            return Err(unable(&stat.path, reason));
-        }
-        path = stat.target;
+            })
+        }),
     }
-    Err(too_many_links(&path))
+}
+
+/// What is at a path, a link of its last name not followed.
+pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
+    walk(container, access, path, false)
+}
+
+/// Goes a path name by name, so that it is known without links: what the endpoint passes by is, and
+/// Podman looks at a path alone to find out whether it leads into a volume.
+fn walk(container: &Container, access: &Access, path: &str, follows_last: bool) -> Result<Stat> {
+    let names = |path: &str| -> Vec<String> {
+        let names = path.rsplit('/').filter(|name| !name.is_empty());
+        names.map(str::to_owned).collect()
+    };
+    let mut ahead = names(path);
+    let (mut n_links, mut n_names) = (0, 0);
+    let mut way = String::new();
+    let mut last = None;
+    while let Some(name) = ahead.pop() {
+        n_names += 1;
+        match name.as_str() {
+            "." => continue,
+            ".." => {
+                way.truncate(way.rfind('/').unwrap_or(0));
+                last = None;
+                continue;
+            }
+            name => way = format!("{way}/{name}"),
+        }
+        let stat = ask(container, access, &way)?;
+        if stat.is_link && (follows_last || !ahead.is_empty()) {
+            n_links += 1;
+            if LINKS_MAX < n_links || NAMES_MAX < n_names {
+                return Err(too_many_links(path));
+            }
+            if stat.target.is_empty() {
+                let reason = "Podman does not tell where a link of such a name leads";
+                return Err(unable(&way, reason));
+            }
+            ahead.extend(names(&stat.target));
+            way.clear();
+            last = None;
+            continue;
+        }
+        if !stat.is_dir && !ahead.is_empty() {
+            return Err(Error::NotADirectory { path: path.into() });
+        }
+        last = Some(stat);
+    }
+    match last {
+        Some(stat) => Ok(stat),
+        None => ask(container, access, if way.is_empty() { "/" } else { &way }),
+    }
 }
 
 fn too_many_links(path: &str) -> Error {
     let doing = format!("follow '{path}' in the sandbox");
     Error::io(doing, io::Error::other("too many links"))
-}
-
-/// Whether what should be the directory of a path is something else, at which Docker fails without
-/// a word.
-fn is_below_file(container: &Container, access: &Access, path: &str) -> bool {
-    let parent = path.rsplit_once('/').map(|(parent, _)| parent);
-    let above = parent.filter(|parent| !parent.is_empty());
-    above.is_some_and(|above| match stat(container, access, above) {
-        Ok(found) => !found.is_dir,
-        Err(_) => is_below_file(container, access, above),
-    })
 }
 
 /// Whether a regular file, and no link to one, is at a path.
@@ -78,11 +110,11 @@ fn is_below_file(container: &Container, access: &Access, path: &str) -> bool {
 ///
 /// As [`archive::stat`].
 pub(crate) fn is_file(container: &Container, access: &Access, path: &str) -> Result<bool> {
-    stat(container, access, path).map(|found| found.is_file)
+    ask(container, access, path).map(|found| found.is_file)
 }
 
 pub(super) struct Stat {
-    /// The path, its last name at most a link.
+    /// The path without links above its last name.
     pub(super) path: String,
     pub(super) is_file: bool,
     pub(super) is_dir: bool,
@@ -91,19 +123,15 @@ pub(super) struct Stat {
     pub(super) target: String,
 }
 
-pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result<Stat> {
-    let path = resolved(container, access, path)?;
-    if access.made_at_start().contains(&path.as_str()) {
-        return Err(unable(
-            &path,
-            "Podman makes it anew when the sandbox starts",
-        ));
+fn ask(container: &Container, access: &Access, path: &str) -> Result<Stat> {
+    if access.made_at_start().contains(&path) {
+        return Err(unable(path, "Podman makes it anew when the sandbox starts"));
     }
-    let asked = asked(access, &path)?;
+    let asked = asked(access, path)?;
     let stat = archive::stat(container.client(), container.container_id(), &asked);
     let stat = stat.map_err(|error| match error {
-        Error::Engine { .. } if access.passed_by().contains(&way_to(&path)) => unable(
-            &path,
+        Error::Engine { .. } if access.passed_by().iter().any(|mount| mount == path) => unable(
+            path,
             "a file is mounted there, which Podman takes for a directory",
         ),
         Error::Engine { .. } => reason(container, &asked, error),
@@ -121,7 +149,7 @@ pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result
             .filter(|&it| it != asked)
             .unwrap_or_default()
             .to_owned(),
-        path,
+        path: path.to_owned(),
     })
 }
 
@@ -137,35 +165,17 @@ fn reason(container: &Container, asked: &str, error: Error) -> Error {
     }
 }
 
-/// A path without links above its last name. Podman looks at the path alone to find out whether it
-/// leads into a volume of a sandbox that does not run.
-fn resolved(container: &Container, access: &Access, path: &str) -> Result<String> {
-    if access.kind != EngineKind::Podman || access.passed_by().is_empty() {
-        return Ok(path.to_owned());
-    }
-    match path.rsplit_once('/') {
-        None | Some(("", _)) => Ok(path.to_owned()),
-        Some((above, name)) => match look(container, access, above)? {
-            Some(found) => Ok(format!("{}/{name}", found.path.trim_end_matches('/'))),
-            None => Err(Error::PathNotFound { path: path.into() }),
-        },
-    }
-}
-
-/// Finds out where the volumes are that a link leads to, if that has to be known.
+/// Finds out where that is which the endpoint passes by, if a link leads there.
 ///
 /// # Errors
 ///
 /// As [`archive::stat`].
-pub(crate) fn locate_volumes(container: &Container, access: &mut Access) -> Result<()> {
-    if access.kind != EngineKind::Podman {
-        return Ok(());
-    }
-    let mut volumes = access.passed_by().to_vec();
-    volumes.sort_unstable(); // What is in another one comes behind it.
-    for path in volumes {
-        match resolved(container, access, &path) {
-            Ok(location) => access.locate(&path, location),
+pub(crate) fn locate_mounts(container: &Container, access: &mut Access) -> Result<()> {
+    let mut mounts = access.passed_by().to_vec();
+    mounts.sort_unstable(); // What is in another one comes behind it.
+    for path in mounts {
+        match stat(container, access, &path) {
+            Ok(found) => access.locate(&path, found.path),
             // No way leads there any more: code in the sandbox has made a loop of links, say.
             Err(
                 Error::PathNotFound { .. }
@@ -259,18 +269,10 @@ pub(super) fn outermost(mut mounts: Vec<Mount<'_>>) -> Vec<Mount<'_>> {
     mounts
 }
 
-/// Refuses what would miss, or be lost behind, something that is mounted at or below a path
-/// without links.
-pub(super) fn refuse_passing_by(
-    access: &Access,
-    path: &str,
-    is_met: &dyn Fn(&str) -> bool,
-) -> Result<()> {
-    for mount in mounts_below(access, path) {
-        if is_met(mount.below) {
-            let reason = format!("what is mounted at '{}' the engine passes by", mount.path);
-            return Err(unable(&way_to(path), &reason));
-        }
+/// Refuses to copy a directory without what code in the running sandbox sees below it.
+pub(super) fn refuse_memory_below(access: &Access, path: &str) -> Result<()> {
+    match mounts_below(access, path).first() {
+        Some(mount) => Err(Error::invalid("path", mount.path, MEMORY_NEEDS_TAR)),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -11,6 +11,7 @@ use crate::container::files::entries::Mounted;
 use crate::container::files::look::NAMES_LEN_MAX;
 use crate::container::files::path::{Ending, SandboxPath};
 use crate::container::handle::Container;
+use crate::container::plan::way_to;
 use crate::engine::EngineKind;
 use crate::engine::archive;
 use crate::engine::client::Streaming;
@@ -54,7 +55,7 @@ pub(crate) fn tree(container: &Container, access: &Access, path: &SandboxPath) -
         mounts = mounted_in(container, access, &found.path)?;
     } else if access.runs {
         // In a sandbox that does not run, there is nothing in memory.
-        find::refuse_passing_by(access, &found.path, &|_| true)?;
+        find::refuse_memory_below(access, &found.path)?;
     }
     let body = open_tree(container, access, &found, is_named)?;
     Ok(Tree {
@@ -88,29 +89,26 @@ fn mounted_in(container: &Container, access: &Access, dir: &str) -> Result<Vec<M
 /// What is copied from a path, and whether it has a name.
 fn find_source(container: &Container, access: &Access, path: &SandboxPath) -> Result<(Stat, bool)> {
     let text = path.as_str();
-    refuse_memory(access, text)?;
+    refuse_memory(access, &way_to(text))?;
     let found = stat(container, access, text)?;
+    refuse_memory(access, &found.path)?;
     if path.ending == Ending::Name {
         return Ok((found, true));
     }
     // The engine would follow a link before the dot without saying where it leads.
-    let to = match text.strip_suffix("/.") {
-        None => look(container, access, text)?,
-        Some("") => look(container, access, "/")?,
-        Some(dir) => look(container, access, dir)?,
-    };
-    if let Some(to) = &to {
-        refuse_memory(access, &to.path)?;
-    }
-    match to {
-        Some(to) if to.is_dir => Ok((
-            Stat {
-                path: to.path,
-                is_dir: true,
-                ..found
-            },
-            false,
-        )),
+    match look(container, access, text)? {
+        Some(to) if to.is_dir => {
+            refuse_memory(access, &to.path)?;
+            let (path, is_dir) = (to.path, true);
+            Ok((
+                Stat {
+                    path,
+                    is_dir,
+                    ..found
+                },
+                false,
+            ))
+        }
         _ => Err(Error::NotADirectory { path: text.into() }),
     }
 }
@@ -137,7 +135,7 @@ pub(crate) fn read(
     len_max: u64,
 ) -> Result<Vec<u8>> {
     let text = path.as_str();
-    refuse_memory(access, text)?;
+    refuse_memory(access, &way_to(text))?;
     let found = look(container, access, text)?;
     let found = found.ok_or_else(|| Error::PathNotFound { path: text.into() })?;
     refuse_memory(access, &found.path)?;

@@ -3,14 +3,16 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use crate::container::files::access::{Access, is_made};
+use crate::container::files::access::{Access, KERNELS, is_made};
+use crate::container::files::apart::Apart;
 use crate::container::files::cargo::Cargo;
 use crate::container::files::endpoint::find::{self, MEMORY_NEEDS_TAR, Mount, look};
+use crate::container::files::endpoint::links::Lookout;
 use crate::container::files::endpoint::owner::find_owner;
 use crate::container::files::meter::Meter;
 use crate::container::files::pack::{Failure, Owner, Source};
 use crate::container::files::path::SandboxPath;
-use crate::container::files::repack::{Apart, repack};
+use crate::container::files::repack::repack;
 use crate::container::files::report::CopyReport;
 use crate::container::handle::Container;
 use crate::engine::archive;
@@ -49,117 +51,199 @@ pub(crate) fn put(
     dest: &SandboxPath,
     meter: &mut Meter<'_>,
 ) -> Result<CopyReport> {
-    let place = find_place(container, access, cargo, dest)?;
-    refuse_memory(access, &place.dir, dest.as_str())?;
-    if is_made(&place.dir) {
-        let doing = format!("write '{}' in the sandbox", dest.as_str());
-        return Err(Error::io(doing, io::ErrorKind::PermissionDenied.into()));
-    }
-    match cargo {
-        Cargo::Copy(source) if place.is_merged => {
-            merge(container, access, source, &place, dest, meter)
-        }
-        Cargo::Unpack(archive) => unpack(container, access, *archive, &place, dest, meter),
-        _ => send_to(container, access, cargo, &place, dest, meter),
-    }
-}
-
-/// Refuses to write what would be lost: Docker's endpoint finds what lies under memory.
-fn refuse_memory(access: &Access, path: &str, dest: &str) -> Result<()> {
-    let reason = match access.runs {
-        true => MEMORY_NEEDS_TAR,
-        false => "that is memory, which is there while the sandbox runs; resume it first",
-    };
-    match access.endpoint_passes_under(path) {
-        true => Err(Error::invalid("destination", dest, reason)),
-        false => Ok(()),
-    }
-}
-
-/// Finds out whether something can be written to a mount point below the destination.
-fn look_at(container: &Container, access: &Access, mount: &Mount<'_>) -> Result<()> {
-    refuse_memory(access, mount.path, mount.path)?;
-    find::stat(container, access, mount.path).map(drop)
-}
-
-fn send_to(
-    container: &Container,
-    access: &Access,
-    cargo: &mut Cargo<'_>,
-    place: &Place,
-    dest: &SandboxPath,
-    meter: &mut Meter<'_>,
-) -> Result<CopyReport> {
     let owner = find_owner(container, access)?;
-    let doing = format!("write '{}' in the sandbox", dest.as_str());
-    send(container, &access.as_mounted(&place.dir), &doing, |out| {
-        add_missing(place, owner, out)?;
-        cargo.pack(&place.entry(), !place.is_merged, owner, out, meter)
-    })
-}
-
-/// Sends what is in a directory into one that is there, and by itself what goes where something is
-/// mounted that the endpoint passes by.
-fn merge(
-    container: &Container,
-    access: &Access,
-    source: &Source,
-    place: &Place,
-    dest: &SandboxPath,
-    meter: &mut Meter<'_>,
-) -> Result<CopyReport> {
-    let mut mounts = find::mounts_below(access, &place.dir);
-    mounts.retain(|mount| source.has(mount.below));
-    for mount in &mounts {
-        look_at(container, access, mount)?; // Before anything is sent.
-    }
-    let (mut report, mut apart) = (CopyReport::default(), Vec::new());
-    for mount in find::outermost(mounts) {
-        let part = source.part(Path::new(mount.below))?;
-        let to = SandboxPath::parse(&format!("{}/", mount.path))?;
-        let sent = put(container, access, &mut Cargo::Copy(&part), &to, meter)?;
-        report.entries += 1; // The directory that is there.
-        report.add(Path::new(mount.below), sent);
-        apart.push(mount.below.into());
-    }
-    let rest = source.without(apart)?;
-    let sent = send_to(
+    let sender = Sender {
         container,
         access,
-        &mut Cargo::Copy(&rest),
-        place,
-        dest,
-        meter,
-    )?;
-    report.add(Path::new(""), sent);
-    Ok(report)
+        owner,
+    };
+    sender.put(cargo, dest, meter)
 }
 
-/// The same with what is in an archive: what goes where something is mounted waits for the rest.
-fn unpack(
-    container: &Container,
-    access: &Access,
-    archive: &mut dyn Read,
-    place: &Place,
-    dest: &SandboxPath,
-    meter: &mut Meter<'_>,
-) -> Result<CopyReport> {
-    let mut apart = Apart::none();
-    for mount in find::outermost(find::mounts_below(access, &place.dir)) {
-        apart.add(mount.below, look_at(container, access, &mount).err());
+/// Who sends a copy, or the parts of one.
+struct Sender<'a> {
+    container: &'a Container,
+    access: &'a Access,
+    /// Whose all of it is to be.
+    owner: Owner,
+}
+
+impl Sender<'_> {
+    fn put(
+        &self,
+        cargo: &mut Cargo<'_>,
+        dest: &SandboxPath,
+        meter: &mut Meter<'_>,
+    ) -> Result<CopyReport> {
+        let place = find_place(self.container, self.access, cargo, dest)?;
+        self.refuse(&place.dir, dest.as_str())?;
+        match cargo {
+            Cargo::Copy(source) if place.is_merged => self.merge(source, &place, dest, meter),
+            Cargo::Unpack(archive) => self.unpack(*archive, &place, dest, meter),
+            _ => self.send(cargo, &place, dest, meter),
+        }
     }
-    let owner = find_owner(container, access)?;
-    let doing = format!("write '{}' in the sandbox", dest.as_str());
-    let dir = access.as_mounted(&place.dir);
-    let mut report = send(container, &dir, &doing, |out| {
-        repack(archive, &mut apart, owner, out, meter).map(|(report, _)| report)
-    })?;
-    for (below, mut part) in apart.into_archives()? {
-        let to = SandboxPath::parse(&format!("{}/{below}/", place.dir))?;
-        let sent = put(container, access, &mut Cargo::Unpack(&mut part), &to, meter)?;
-        report.add(Path::new(&below), sent);
+
+    fn send(
+        &self,
+        cargo: &mut Cargo<'_>,
+        place: &Place,
+        dest: &SandboxPath,
+        meter: &mut Meter<'_>,
+    ) -> Result<CopyReport> {
+        self.send_to(&place.dir, dest.as_str(), |out| {
+            add_missing(place, self.owner, out)?;
+            cargo.pack(&place.entry(), !place.is_merged, self.owner, out, meter)
+        })
     }
-    Ok(report)
+
+    fn send_to(
+        &self,
+        dir: &str,
+        dest: &str,
+        pack: impl FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
+    ) -> Result<CopyReport> {
+        let doing = format!("write '{dest}' in the sandbox");
+        send(self.container, &self.access.as_mounted(dir), &doing, pack)
+    }
+
+    /// Refuses what would be lost: the kernel makes it, or there is memory when the sandbox runs.
+    fn refuse(&self, path: &str, dest: &str) -> Result<()> {
+        if is_made(path) {
+            let doing = format!("write '{dest}' in the sandbox");
+            return Err(Error::io(doing, io::ErrorKind::PermissionDenied.into()));
+        }
+        let reason = match self.access.runs {
+            true => MEMORY_NEEDS_TAR,
+            false => "that is memory, which is there while the sandbox runs; resume it first",
+        };
+        match self.access.endpoint_passes_under(path) {
+            true => Err(Error::invalid("destination", dest, reason)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether something can be written to a mount point below the destination.
+    fn look_at(&self, mount: &Mount<'_>) -> Result<()> {
+        self.refuse(mount.path, mount.path)?;
+        find::stat(self.container, self.access, mount.path).map(drop)
+    }
+
+    /// What the endpoint passes by below a directory, the innermost first.
+    fn mounts_below(&self, dir: &str) -> Vec<Mount<'_>> {
+        let mut mounts = find::mounts_below(self.access, dir);
+        if dir == "/" {
+            let kernels = KERNELS.map(|path| Mount {
+                path,
+                below: path.trim_start_matches('/'),
+            });
+            mounts.extend(
+                kernels
+                    .into_iter()
+                    .filter(|mount| self.look_at(mount).is_err()),
+            );
+        }
+        mounts.sort_unstable_by(|a, b| b.path.cmp(a.path));
+        mounts
+    }
+
+    /// Sends what is in a directory into one that is there, and by itself what goes where something
+    /// is mounted that the endpoint passes by.
+    fn merge(
+        &self,
+        source: &Source,
+        place: &Place,
+        dest: &SandboxPath,
+        meter: &mut Meter<'_>,
+    ) -> Result<CopyReport> {
+        let mut mounts = self.mounts_below(&place.dir);
+        mounts.retain(|mount| source.has(mount.below));
+        let (mut report, mut apart) = (CopyReport::default(), Vec::new());
+        for mount in &mounts {
+            match self.look_at(mount) {
+                // The directory that is there needs nothing.
+                Err(_) if source.is_bare(mount.below) => apart.push(mount.below.into()),
+                looked => looked?, // Before anything is sent.
+            }
+        }
+        let all_apart = mounts.iter().map(|mount| mount.below.into()).collect();
+        self.look_out_for_links(&source.without(all_apart)?, &place.dir)?;
+        mounts.retain(|mount| !apart.iter().any(|it| it == Path::new(mount.below)));
+        for mount in find::outermost(mounts) {
+            let part = source.part(Path::new(mount.below))?;
+            let to = SandboxPath::parse(&format!("{}/", mount.path))?;
+            let sent = self.put(&mut Cargo::Copy(&part), &to, meter)?;
+            report.entries += 1; // The directory that is there.
+            report.add(Path::new(mount.below), sent);
+            apart.push(mount.below.into());
+        }
+        let rest = source.without(apart)?;
+        let sent = self.send(&mut Cargo::Copy(&rest), place, dest, meter)?;
+        report.add(Path::new(""), sent);
+        Ok(report)
+    }
+
+    fn look_out_for_links(&self, source: &Source, dir: &str) -> Result<()> {
+        if self.access.passed_by().is_empty() {
+            return Ok(());
+        }
+        let mut lookout = Lookout::new(self.container, self.access, dir);
+        source.for_each_directory(&mut |below| lookout.look_at(below))
+    }
+
+    /// The same with what is in an archive, which waits until all of it has been looked at.
+    fn unpack(
+        &self,
+        archive: &mut dyn Read,
+        place: &Place,
+        dest: &SandboxPath,
+        meter: &mut Meter<'_>,
+    ) -> Result<CopyReport> {
+        let mounts = self.mounts_below(&place.dir);
+        let outermost = find::outermost(mounts.clone());
+        let mut apart = Apart::new(&place.dir);
+        for mount in &mounts {
+            let refusal = self.look_at(mount).err();
+            if refusal.is_some() || outermost.iter().any(|it| it.path == mount.path) {
+                apart.add(mount.below, refusal);
+            }
+        }
+        if self.access.passed_by().is_empty() {
+            return self.send_archive(archive, &mut apart, &place.dir, dest, meter);
+        }
+        let mut lookout = Lookout::new(self.container, self.access, &place.dir);
+        let mut look = |below: &Path| lookout.look_at(below);
+        apart.keep_rest(&mut look);
+        let kept = repack(archive, &mut apart, self.owner, &mut io::sink(), meter);
+        let (mut report, _) = kept.map_err(|failure| match failure {
+            Failure::Source(error) => error,
+            Failure::Sink(error) => Error::io("keep the archive", error),
+        })?;
+        for (below, mut part) in apart.into_archives() {
+            let sent = if below.is_empty() {
+                let nothing = &mut Apart::none();
+                self.send_archive(&mut part, nothing, &place.dir, dest, meter)?
+            } else {
+                let to = SandboxPath::parse(&format!("{}/{below}/", place.dir))?;
+                self.put(&mut Cargo::Unpack(&mut part), &to, meter)?
+            };
+            report.add(Path::new(&below), sent);
+        }
+        Ok(report)
+    }
+
+    fn send_archive(
+        &self,
+        archive: &mut dyn Read,
+        apart: &mut Apart<'_>,
+        dir: &str,
+        dest: &SandboxPath,
+        meter: &mut Meter<'_>,
+    ) -> Result<CopyReport> {
+        self.send_to(dir, dest.as_str(), |out| {
+            repack(archive, apart, self.owner, out, meter).map(|(report, _)| report)
+        })
+    }
 }
 
 /// Has the engine unpack what `pack` writes in a directory.
