@@ -12,6 +12,7 @@
 //! The keys thread waits in a read that nothing can interrupt. It is left behind at the end and
 //! goes with the process.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -21,8 +22,9 @@ use std::time::Duration;
 
 use pocketdock_core::{Terminal, TerminalHandle, TerminalSize};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, unread_stdin};
 use crate::spawn::spawn;
+use crate::stdin::stdin;
 use crate::tty::{RawMode, window_size};
 
 /// How often our terminal is asked for its size; asking takes about a microsecond.
@@ -52,7 +54,8 @@ pub(crate) fn attach(
 ) -> Result<(), Failure> {
     let raw = RawMode::enter(io::stdin().as_fd())?;
     let keys = terminal.handle();
-    spawn("keys", Box::new(move || pass_keys(&keys)))?;
+    let source = stdin().map_err(unread_stdin)?;
+    spawn("keys", Box::new(move || pass_keys(source, &keys)))?;
     let handle = terminal.handle();
     let over = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&over);
@@ -75,10 +78,10 @@ pub(crate) fn attach(
     outcome
 }
 
-fn pass_keys(handle: &TerminalHandle) {
+fn pass_keys(mut source: File, handle: &TerminalHandle) {
     let mut buffer = [0; BUFFER_LEN];
     loop {
-        match io::stdin().lock().read(&mut buffer) {
+        match source.read(&mut buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Our terminal is gone, and with it whoever sat there.
             Ok(0) | Err(_) => return handle.hang_up(),

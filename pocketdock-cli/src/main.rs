@@ -32,6 +32,7 @@ mod progress;
 mod settings;
 mod sink;
 mod spawn;
+mod stdin;
 mod table;
 mod tty;
 mod values;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 /// Our three streams, unbuffered: what is written is out, and a piece of a
 /// command's output costs one system call.
 struct Streams {
-    input: BufReader<io::Stdin>,
+    input: BufReader<File>,
     out: File,
     err: File,
 }
@@ -73,7 +74,7 @@ struct Streams {
 impl Streams {
     fn open() -> io::Result<Self> {
         Ok(Self {
-            input: BufReader::new(io::stdin()),
+            input: BufReader::new(stdin::stdin()?),
             out: File::from(io::stdout().as_fd().try_clone_to_owned()?),
             err: File::from(io::stderr().as_fd().try_clone_to_owned()?),
         })

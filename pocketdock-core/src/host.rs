@@ -272,6 +272,13 @@ pub(crate) fn random_hex<const N: usize>() -> Result<String> {
     Ok(hex(&random_bytes::<N>()?))
 }
 
+/// What a source gives until it ends or has given `len_max` bytes.
+pub(crate) fn read_at_most(source: &mut dyn Read, len_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(len_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut text = String::with_capacity(2 * bytes.len());

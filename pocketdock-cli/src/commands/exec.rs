@@ -46,7 +46,7 @@ pub(crate) fn run(mut args: Args, console: &mut Console<'_>) -> Outcome {
         console.warn(warning);
     }
     interrupts.check()?;
-    let exec = plan.exec(&container);
+    let exec = plan.exec(&container)?;
     let outcome = match recording {
         true => detach::record(exec, &plan, &container, &mut interrupts, console),
         false => execute(exec, &plan, &container, &mut interrupts, console),

@@ -11,10 +11,11 @@ use pocketdock_core::wire::value::Value;
 use pocketdock_core::{CopyReport, Error, Progress};
 
 use crate::args::{Args, text};
-use crate::failure::{Failure, Outcome, usage};
+use crate::failure::{Failure, Outcome, unread_stdin, usage};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};
 use crate::progress::ProgressLine;
+use crate::stdin::stdin;
 
 use super::connect;
 
@@ -38,9 +39,10 @@ pub(crate) fn push(mut args: Args, console: &mut Console<'_>) -> Outcome {
 
     let interrupts = Interrupts::watch()?;
     let sandbox = connect(console)?.open(&container)?;
+    let mut stream = stdin().map_err(unread_stdin)?;
     let pushed = watched(console, "pushing", &interrupts, |on_progress| {
         match source == STREAM {
-            true => sandbox.push_archive(&mut io::stdin(), &dest, on_progress),
+            true => sandbox.push_archive(&mut stream, &dest, on_progress),
             false => sandbox.push_with(Path::new(&source), &dest, on_progress),
         }
     });

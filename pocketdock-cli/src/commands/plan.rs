@@ -11,6 +11,7 @@ use pocketdock_core::{Config, Container, CreateOptions, Error, Exec, Stdin, lang
 use crate::args::{Args, text};
 use crate::failure::{Failure, unread_stdin, usage};
 use crate::sink::Form;
+use crate::stdin::stdin;
 use crate::values;
 
 use super::sandbox;
@@ -101,7 +102,7 @@ impl Plan {
     }
 
     /// The command with its options, ready to start.
-    pub(super) fn exec(&self, container: &Container) -> Exec {
+    pub(super) fn exec(&self, container: &Container) -> Result<Exec, Failure> {
         let mut exec = match &self.command {
             Command::Shell(line) => container.exec(line),
             Command::Arguments(words) => container.exec(words.as_slice()),
@@ -117,9 +118,9 @@ impl Plan {
             exec = exec.user(user);
         }
         if self.stdin {
-            exec = exec.stdin(Stdin::reader(io::stdin()));
+            exec = exec.stdin(Stdin::reader(stdin().map_err(unread_stdin)?));
         }
-        self.limited(exec, container)
+        Ok(self.limited(exec, container))
     }
 
     /// `--stream` lifts the default limits, not those that were given. In the background it is
@@ -230,9 +231,8 @@ fn language(name: &str) -> Result<String, Error> {
 /// All of stdin as the text of a program.
 fn code_from_stdin() -> Result<String, Failure> {
     let mut code = String::new();
-    let taken = io::stdin()
-        .take(CODE_LEN_MAX + 1)
-        .read_to_string(&mut code)
+    let taken = stdin()
+        .and_then(|file| file.take(CODE_LEN_MAX + 1).read_to_string(&mut code))
         .map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => usage("the code on stdin is not valid UTF-8"),
             _ => unread_stdin(error),

@@ -10,7 +10,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Seek};
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use pocketdock_core::container::plan::{checked_image, checked_reference};
@@ -27,6 +26,7 @@ use crate::gzip::{Compressor, Decompressor, MAGIC};
 use crate::interrupt::Interrupts;
 use crate::output::{Console, visible};
 use crate::progress::ProgressLine;
+use crate::stdin::stdin;
 
 use super::connect;
 
@@ -220,8 +220,7 @@ fn import_stdin(console: &Console<'_>) -> Result<Vec<String>, Failure> {
     if io::stdin().is_terminal() {
         return Err(usage("no archive on stdin: it is a terminal"));
     }
-    let stdin = io::stdin().as_fd().try_clone_to_owned();
-    let stdin = File::from(stdin.map_err(unread_stdin)?);
+    let stdin = stdin().map_err(unread_stdin)?;
     let (begin, is_compressed) = sniff(&stdin).map_err(unread_stdin)?;
     not_empty("stdin", &begin)?;
     let engine = connect(console)?;

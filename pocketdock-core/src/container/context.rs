@@ -17,6 +17,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::container::host_dir::{self, HostDir};
 use crate::container::ignore::Ignore;
 use crate::error::{Error, Result};
+use crate::host;
 use crate::wire::tar::header::{Header, Kind};
 use crate::wire::tar::write::{self, Writer};
 
@@ -128,10 +129,9 @@ fn cleaned(path: &Path) -> Vec<u8> {
 fn read_ignore(dir: &HostDir) -> Result<Ignore> {
     let name = OsStr::new(IGNORE_FILE);
     let (path, at) = (dir.path_of(name), dir.at(name));
-    let mut text = Vec::new();
-    match fs::metadata(&at) {
+    let text = match fs::metadata(&at) {
         Ok(found) if found.is_file() => host_dir::open_seen(&at, &found)
-            .and_then(|file| file.take(IGNORE_LEN_MAX + 1).read_to_end(&mut text)),
+            .and_then(|mut file| host::read_at_most(&mut file, IGNORE_LEN_MAX + 1)),
         Ok(_) => Err(io::Error::other("it is no regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ignore::default()),
         Err(error) => Err(error),

@@ -50,10 +50,9 @@ impl Stdin {
         if !self.prompt {
             return Err(self);
         }
-        let mut bytes = Vec::new();
         let most = u64::try_from(len_max).unwrap_or(u64::MAX).saturating_add(1);
         // What is at hand lies in memory, and reading it cannot fail.
-        let _read = self.source.by_ref().take(most).read_to_end(&mut bytes);
+        let bytes = host::read_at_most(&mut self.source, most).unwrap_or_default();
         if bytes.len() <= len_max {
             return Ok(bytes);
         }

@@ -2,7 +2,6 @@
 //!
 //! All that can be refused without an engine is refused here, before anything is made.
 
-use std::collections::BTreeSet;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -161,12 +160,14 @@ impl CreateOptions {
 
     /// The engines find out at the start, and not all say which port it is.
     fn check_ports(&self) -> Result<()> {
-        let mut taken = BTreeSet::new();
+        let mut taken = Vec::new();
         for port in self.ports.iter().filter(|port| port.host != 0) {
-            if !taken.insert(format!("{} {} {}", port.address, port.host, port.udp)) {
+            let place = (&port.address, port.host, port.udp);
+            if taken.contains(&place) {
                 let message = format!("the sandbox itself asks for port {} twice", port.host);
                 return Err(Error::PortInUse { message });
             }
+            taken.push(place);
         }
         Ok(())
     }
@@ -236,12 +237,14 @@ impl CreateOptions {
 
     /// Docker takes one of two mounts at the same place and does not say which.
     fn check_mount_points(&self) -> Result<()> {
-        let mut taken = BTreeSet::new();
+        let mut taken = Vec::new();
         for (what, target) in self.mount_targets() {
-            if !taken.insert(mount_point(what, target)?) {
+            let place = mount_point(what, target)?;
+            if taken.contains(&place) {
                 let reason = "something else is mounted there already";
                 return Err(Error::invalid(what, target, reason));
             }
+            taken.push(place);
         }
         Ok(())
     }

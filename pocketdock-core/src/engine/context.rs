@@ -7,10 +7,11 @@
 //! Only the endpoint's host is read. TLS material is not: it is of no use on a Unix socket.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::host;
 use crate::wire::json;
 use crate::wire::value::Value;
 
@@ -100,12 +101,10 @@ fn read(path: &Path) -> Result<Option<Value>> {
         Ok(found) if !found.is_file() => return Err(config("it is not a file".to_owned())),
         Ok(_) => {}
     }
-    let mut text = Vec::new();
-    let mut file = fs::File::open(path)
-        .map_err(unreadable)?
-        .take(FILE_LEN_MAX + 1);
-    file.read_to_end(&mut text).map_err(unreadable)?;
-    if file.limit() == 0 {
+    let text = fs::File::open(path)
+        .and_then(|mut file| host::read_at_most(&mut file, FILE_LEN_MAX + 1))
+        .map_err(unreadable)?;
+    if FILE_LEN_MAX < text.len() as u64 {
         return Err(config(format!("it is longer than {FILE_LEN_MAX} bytes")));
     }
     json::parse(&text)

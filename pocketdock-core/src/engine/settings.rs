@@ -28,11 +28,11 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::host::Environment;
+use crate::host::{self, Environment};
 use crate::wire::value::Value;
 use crate::wire::yaml::{self, DOCUMENT_LEN_MAX, Document};
 
@@ -134,10 +134,9 @@ pub fn read(path: &Path) -> Result<Option<Document>> {
         Err(error) if is_absent(&error) && fs::symlink_metadata(path).is_err() => return Ok(None),
         Err(error) => return Err(unreadable(error)),
     }
-    let mut bytes = Vec::new();
     let len_max = u64::try_from(DOCUMENT_LEN_MAX).unwrap_or(u64::MAX);
-    File::open(path)
-        .and_then(|file| file.take(len_max.saturating_add(1)).read_to_end(&mut bytes))
+    let bytes = File::open(path)
+        .and_then(|mut file| host::read_at_most(&mut file, len_max.saturating_add(1)))
         .map_err(unreadable)?;
     yaml::parse_document(&bytes).map(Some).map_err(|error| {
         let message = format!("{}, at column {}", error.kind, error.position.column);

@@ -16,7 +16,6 @@
 mod report;
 mod ward;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::container::handle::remove;
@@ -175,7 +174,8 @@ impl Doctor {
             unsettled.extend(Leftover::of(&summary).map(|it| it.name.to_owned()));
         }
         let settled = instances.iter();
-        let settled = settled.filter(|(instance, _)| !unsettled.contains(instance.name()));
+        let settled =
+            settled.filter(|(instance, _)| !unsettled.iter().any(|it| it == instance.name()));
         self.instances(&ward, settled);
         self.missing(&ward, place);
         Ok(())
@@ -313,8 +313,8 @@ impl Doctor {
 
     /// What a client that died has left of a reboot; the names of the sandboxes that are still
     /// being rebooted, or half so.
-    fn leftovers(&mut self, ward: &mut Ward<'_>) -> BTreeSet<String> {
-        let mut unsettled = BTreeSet::new();
+    fn leftovers(&mut self, ward: &mut Ward<'_>) -> Vec<String> {
+        let mut unsettled = Vec::new();
         for summary in ward.take(|summary| Leftover::of(summary).is_some()) {
             let Some(leftover) = Leftover::of(&summary) else {
                 continue;
@@ -322,7 +322,7 @@ impl Doctor {
             let name = leftover.name;
             // A client that has come to its end since the list was made is no dead one.
             if leftover.is_in_use || !leftover.is_still(ward.engine, &summary) {
-                unsettled.insert(name.to_owned());
+                unsettled.push(name.to_owned());
                 continue;
             }
             let message = format!("'{}' is left of a reboot of '{name}'", summary.name);
@@ -331,7 +331,7 @@ impl Doctor {
             if !self.treat("half_rebooted", message, || {
                 leftover.clear(engine, &summary)
             }) {
-                unsettled.insert(name.to_owned());
+                unsettled.push(name.to_owned());
             }
         }
         unsettled

@@ -262,7 +262,8 @@ pub(crate) fn unfinished(logs: &Path) -> Result<Vec<HistoryEntry>> {
 pub(crate) fn logs_in(dir: &Path) -> Result<Vec<String>> {
     let mut logs = private::names_in(dir)?;
     logs.retain(|name| name.ends_with(".log"));
-    logs.sort_by(|a, b| time_of(a).cmp(&time_of(b)));
+    // In the order of their names so far: a stable sort, by what stands behind the kind.
+    logs.sort_by_cached_key(|log| time_of(log).map(str::to_owned));
     Ok(logs)
 }
 

@@ -58,10 +58,13 @@ impl<'a> Apart<'a> {
         }
     }
 
-    /// Keeps what goes to a mount point, or refuses it for a reason. What is mounted in another
-    /// comes before that.
+    /// Keeps what goes to a mount point, or refuses it for a reason.
     pub(crate) fn add(&mut self, below: &str, refusal: Option<Error>) {
-        self.parts.push(Part::new(below, refusal));
+        // What is mounted in another comes before that.
+        let is_outer = |part: &Part| Path::new(below).starts_with(&part.below);
+        let outer = self.parts.iter().position(is_outer);
+        let at = outer.unwrap_or(self.parts.len());
+        self.parts.insert(at, Part::new(below, refusal));
     }
 
     /// Keeps all the rest as well, once it has been looked at where it goes.

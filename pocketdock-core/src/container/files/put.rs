@@ -85,7 +85,7 @@ pub(crate) fn put(
         let Some(path) = &place.engines else {
             return pack(out);
         };
-        let report = endpoint::put::send(container, path, &courier.doing, pack)?;
+        let report = endpoint::put::send(container, path, &courier.doing, &mut pack)?;
         out.write_all(b"unpacked\n").map_err(Failure::Sink)?;
         Ok(report)
     })?;

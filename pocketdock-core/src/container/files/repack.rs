@@ -13,6 +13,7 @@ use crate::container::files::meter::Meter;
 use crate::container::files::pack::{Closed, Failure, Owner, Packer};
 use crate::container::files::report::CopyReport;
 use crate::error::{Error, Result};
+use crate::host;
 use crate::wire::tar::header::{Header, Kind};
 use crate::wire::tar::read::{self, Reader};
 
@@ -35,10 +36,10 @@ pub(crate) fn repack(
     out: &mut dyn Write,
     meter: &mut Meter<'_>,
 ) -> std::result::Result<(CopyReport, Vec<Closed>), Failure> {
-    let mut begin = Vec::new();
-    let looked = archive.take(MAGIC_LEN_MAX).read_to_end(&mut begin);
-    if let Some(error) = looked.err().or_else(|| compressed(&begin)) {
-        return Err(unreadable_archive(read::Error::Read(error)));
+    let unread = |error| unreadable_archive(read::Error::Read(error));
+    let begin = host::read_at_most(archive, MAGIC_LEN_MAX).map_err(unread)?;
+    if let Some(error) = compressed(&begin) {
+        return Err(unread(error));
     }
     let mut archive = io::BufReader::with_capacity(BUFFER_LEN, begin.chain(archive));
     let mut reader = Reader::new(&mut archive as &mut dyn Read);

@@ -1,9 +1,8 @@
 //! Out of a sandbox through the engine's archive endpoint.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, BufReader, Read};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::container::files::access::Access;
 use crate::container::files::endpoint::find::{self, Stat, look, refuse_memory, stat};
@@ -16,6 +15,7 @@ use crate::engine::EngineKind;
 use crate::engine::archive;
 use crate::engine::client::Streaming;
 use crate::error::{Error, Result};
+use crate::host;
 use crate::wire::tar::header::Kind;
 use crate::wire::tar::read::{self, Reader};
 use crate::wire::tar::write::Writer;
@@ -152,9 +152,7 @@ pub(crate) fn read(
         Kind::File => return Err(broken(io::ErrorKind::FileTooLarge.into())),
         _ => return Err(broken(io::Error::other("it is no regular file"))),
     }
-    let mut content = Vec::new();
-    entry.read_to_end(&mut content).map_err(broken)?;
-    Ok(content)
+    host::read_at_most(&mut entry, len_max).map_err(broken)
 }
 
 /// The names in a directory, sorted. Everything in it has to come over for that.
@@ -178,17 +176,22 @@ pub(crate) fn names(
 /// The first names of the paths in an archive, which take up at most `len_max` bytes.
 fn names_in(archive: &mut dyn Read, mut len_max: u64) -> io::Result<Vec<OsString>> {
     let mut reader = reader(archive);
-    let mut names = BTreeSet::new();
+    let mut names: Vec<OsString> = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         let parts = entry.header().path.split(|&byte| byte == b'/');
         let mut parts = parts.filter(|part| !part.is_empty() && *part != b".");
         let name = parts.next().unwrap_or_default();
-        if names.insert(OsString::from_vec(name.to_vec())) {
+        // What is in a directory comes behind it.
+        let is_known = names.last().is_some_and(|last| last.as_bytes() == name);
+        if !name.is_empty() && !is_known {
             let left = len_max.checked_sub(name.len() as u64);
             len_max = left.ok_or(io::ErrorKind::FileTooLarge)?;
+            names.push(OsString::from_vec(name.to_vec()));
         }
     }
-    Ok(names.into_iter().filter(|name| !name.is_empty()).collect())
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
 }
 
 fn get(container: &Container, access: &Access, path: &str) -> Result<Body> {

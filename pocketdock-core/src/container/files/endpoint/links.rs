@@ -3,8 +3,7 @@
 //! An engine follows such a link where it unpacks. If that leads to what it passes by, or above,
 //! the copy would end up behind what is mounted there.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::container::files::access::{Access, is_at_or_below};
 use crate::container::files::endpoint::find::{look, mounts_below, stat, unable};
@@ -17,8 +16,9 @@ pub(super) struct Lookout<'a> {
     access: &'a Access,
     /// Where the copy goes, without links.
     dir: &'a str,
-    /// The way to the last one, as far as there are directories; behind them, nothing that matters.
-    way: Vec<OsString>,
+    /// The way to the last one from there, as far as there are directories; behind them, nothing
+    /// that matters.
+    way: PathBuf,
     /// Whether the last name on that way is no directory.
     ends: bool,
 }
@@ -29,7 +29,7 @@ impl<'a> Lookout<'a> {
             container,
             access,
             dir,
-            way: Vec::new(),
+            way: PathBuf::new(),
             ends: false,
         }
     }
@@ -42,22 +42,16 @@ impl<'a> Lookout<'a> {
     /// [`Error::InvalidArgument`] for a link to where something is mounted, and what the engine
     /// says.
     pub(super) fn look_at(&mut self, below: &Path) -> Result<()> {
-        let mut names = below.iter().peekable();
-        let mut n_known = 0;
-        while let (Some(known), Some(name)) = (self.way.get(n_known), names.peek()) {
-            if known != name {
-                break;
-            }
-            (n_known, _) = (n_known + 1, names.next());
+        while !below.starts_with(&self.way) {
+            self.way.pop();
+            self.ends = false;
         }
-        if n_known < self.way.len() {
-            (self.ends, _) = (false, self.way.truncate(n_known));
-        }
-        for name in names {
+        let rest = below.strip_prefix(&self.way).unwrap_or(below);
+        for name in rest {
             if self.ends {
                 break;
             }
-            self.way.push(name.to_owned());
+            self.way.push(name);
             self.ends = !self.is_directory()?;
         }
         Ok(())
@@ -66,15 +60,10 @@ impl<'a> Lookout<'a> {
     /// Whether a directory is at the end of the way.
     fn is_directory(&self) -> Result<bool> {
         // A name that is no text cannot be asked for.
-        let Some(names) = self
-            .way
-            .iter()
-            .map(|name| name.to_str())
-            .collect::<Option<Vec<_>>>()
-        else {
+        let Some(way) = self.way.to_str() else {
             return Ok(false);
         };
-        let path = format!("{}/{}", self.dir.trim_end_matches('/'), names.join("/"));
+        let path = format!("{}/{way}", self.dir.trim_end_matches('/'));
         let found = match stat(self.container, self.access, &path) {
             Err(Error::PathNotFound { .. }) => return Ok(false),
             found => found?,

@@ -91,18 +91,13 @@ impl Sender<'_> {
         dest: &SandboxPath,
         meter: &mut Meter<'_>,
     ) -> Result<CopyReport> {
-        self.send_to(&place.dir, dest.as_str(), |out| {
+        self.send_to(&place.dir, dest.as_str(), &mut |out| {
             add_missing(place, self.owner, out)?;
             cargo.pack(&place.entry(), !place.is_merged, self.owner, out, meter)
         })
     }
 
-    fn send_to(
-        &self,
-        dir: &str,
-        dest: &str,
-        pack: impl FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
-    ) -> Result<CopyReport> {
+    fn send_to(&self, dir: &str, dest: &str, pack: &mut Pack<'_>) -> Result<CopyReport> {
         let doing = format!("write '{dest}' in the sandbox");
         send(self.container, &self.access.as_mounted(dir), &doing, pack)
     }
@@ -129,7 +124,7 @@ impl Sender<'_> {
         find::stat(self.container, self.access, mount.path).map(drop)
     }
 
-    /// What the endpoint passes by below a directory, the innermost first.
+    /// What the endpoint passes by below a directory.
     fn mounts_below(&self, dir: &str) -> Vec<Mount<'_>> {
         let mut mounts = find::mounts_below(self.access, dir);
         if dir == "/" {
@@ -143,7 +138,6 @@ impl Sender<'_> {
                     .filter(|mount| self.look_at(mount).is_err()),
             );
         }
-        mounts.sort_unstable_by(|a, b| b.path.cmp(a.path));
         mounts
     }
 
@@ -240,11 +234,15 @@ impl Sender<'_> {
         dest: &SandboxPath,
         meter: &mut Meter<'_>,
     ) -> Result<CopyReport> {
-        self.send_to(dir, dest.as_str(), |out| {
+        self.send_to(dir, dest.as_str(), &mut |out| {
             repack(archive, apart, self.owner, out, meter).map(|(report, _)| report)
         })
     }
 }
+
+/// What writes an archive.
+pub(crate) type Pack<'a> =
+    dyn FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure> + 'a;
 
 /// Has the engine unpack what `pack` writes in a directory.
 ///
@@ -256,7 +254,7 @@ pub(crate) fn send(
     container: &Container,
     dir: &str,
     doing: &str,
-    mut pack: impl FnMut(&mut dyn Write) -> std::result::Result<CopyReport, Failure>,
+    pack: &mut Pack<'_>,
 ) -> Result<CopyReport> {
     let mut outcome = None;
     let mut write = |out: &mut dyn Write| match pack(out) {
