@@ -318,7 +318,8 @@ fn no_link_leads_behind_what_is_mounted() {
         .tmpfs(Tmpfs::new("/srv/mem"));
     let sandbox = live.create(&options);
     let setup = "mkdir -p /home/x; ln -s /srv /up; ln -s ../../srv/mem /home/x/mem; \
-        ln -s /srv/data /home/x/data; ln -s /etc /e; ln -s /root /home/x/root";
+        ln -s /srv/data /home/x/data; ln -s /etc /e; ln -s /root /home/x/root; mkdir /opt; \
+        ln -s /opt /home/y; ln -s /srv/mem /opt/mem; ln -s /srv/data /opt/data";
     assert!(sandbox.run(setup).unwrap().ok());
     sandbox.stop().unwrap();
 
@@ -355,6 +356,13 @@ fn no_link_leads_behind_what_is_mounted() {
     let mut go_on = |_: &Progress| ControlFlow::Continue(());
     let unpacked = sandbox.push_archive(&mut archive.as_slice(), "/", &mut go_on);
     refused.push(unpacked.map(drop));
+    // One link after the other.
+    fs::create_dir_all(tree.join("y").join(lost)).unwrap();
+    fs::write(tree.join("y").join(lost).join("f"), "lost").unwrap();
+    let member = format!("y/{lost}/f");
+    let archive = tar(&["-c".as_ref(), member.as_ref()], &tree);
+    let unpacked = sandbox.push_archive(&mut archive.as_slice(), "/home", &mut go_on);
+    refused.push(unpacked.map(drop));
     for refused in refused {
         let refused = refused.unwrap_err().to_string();
         assert!(refused.ends_with("; resume it first"), "{refused}");
@@ -363,10 +371,35 @@ fn no_link_leads_behind_what_is_mounted() {
 
     // Any other link is the engine's business.
     fs::remove_dir_all(tree.join("up")).unwrap();
+    fs::remove_dir_all(tree.join("y")).unwrap();
     fs::create_dir_all(tree.join("x")).unwrap();
     fs::write(tree.join("x/beside"), "beside").unwrap();
     sandbox.push(&tree.join("."), "/home").unwrap();
     assert_eq!(sandbox.read_file("/home/x/beside").unwrap(), b"beside");
+}
+
+/// The engine mounts at what a link leads to, and tells the link.
+#[test]
+fn memory_at_a_link_is_where_that_leads() {
+    let Some(live) = Live::begin() else { return };
+    let options = live.options().image(live.debian_image());
+    let sandbox = live.create(&options.tmpfs(Tmpfs::new("/var/run")));
+    sandbox.stop().unwrap();
+    let written = [
+        sandbox.write_file("/run/f", "lost"),
+        sandbox.write_file("/var/run/f", "lost"),
+    ];
+    if !live.is_podman() {
+        for refused in written {
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.ends_with("; resume it first"), "{refused}");
+        }
+        return;
+    }
+    // It copies into the memory what lies under it.
+    written.into_iter().collect::<Result<(), _>>().unwrap();
+    sandbox.resume().unwrap();
+    assert_eq!(sandbox.read_file("/run/f").unwrap(), b"lost");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) struct Access {
     memory_mounts: Vec<String>,
     /// The other mount points.
     volumes: Vec<String>,
-    /// Of those at whose paths links are, where they are without links, and those paths.
+    /// Of those at whose paths links are, on Podman, where they are without links, and those paths.
     linked: Vec<(String, String)>,
 }
 
@@ -105,18 +105,21 @@ impl Access {
 
     /// Notes where one of those mount points is, for whom all paths are without links.
     pub(crate) fn locate(&mut self, path: &str, location: String) {
-        let mounts = match self.kind {
-            EngineKind::Podman => &mut self.volumes,
-            _ => &mut self.memory_mounts,
+        let is_podmans = self.kind == EngineKind::Podman;
+        let mounts = match is_podmans {
+            true => &mut self.volumes,
+            false => &mut self.memory_mounts,
         };
         let mut mounts = mounts.iter_mut();
         if let Some(mount) = mounts.find(|mount| *mount == path && *mount != &location) {
             *mount = location.clone();
-            self.linked.push((location, path.to_owned()));
+            if is_podmans {
+                self.linked.push((location, path.to_owned()));
+            }
         }
     }
 
-    /// What the engine calls a path without links: what is mounted, it knows by the path that it
+    /// What the engine calls a path without links: what is mounted, Podman knows by the path that it
     /// was mounted at.
     pub(crate) fn as_mounted(&self, path: &str) -> String {
         let mut linked = self.linked.iter().rev(); // The innermost came last.

@@ -9,8 +9,8 @@
 #        a directory begin with `.`
 # USER GROUP  whose everything is to be, as the container's configuration says it
 # STAGE  a name that nothing has
-# VIA    stdin: the archive comes there; engine: the engine unpacks it, if the place can be told in
-#        a plain path, and when it has, the line `unpacked` comes on stdin
+# VIA    stdin: the archive comes there; engine: the engine unpacks it, if it is new and its place can
+#        be told in a plain path, and when it has, the line `unpacked` comes on stdin
 #
 # Says on stderr `pd ready UID GID new|named|merge gnu|other`, followed by where the engine is to
 # unpack, if it is; what is `named` is new and called as DEST ends. Then the archive is to be sent;
@@ -86,9 +86,9 @@ elif [ "$kind" = dir ]; then
   where=$stage/entry
 fi
 place=
-case $via:$PWD/$where in
+case $mode:$via:$PWD/$where in
 *[!A-Za-z0-9./:_-]*) ;;
-engine:*) place=" ${PWD%/}/$where" ;;
+new:engine:*) place=" ${PWD%/}/$where" ;;
 esac
 [ -n "$place" ] || command -v tar >/dev/null || fail no_tar tar
 if [ $mode = new ]; then
@@ -96,14 +96,15 @@ if [ $mode = new ]; then
   [ "$where" = "$stage" ] || mkdir "$where"
 fi
 # That of GNU reads 10 KiB at a time unless told otherwise, in blocks of 512 bytes.
-# It takes a link to a directory away to make one there.
 flavour=other options=
-case $(tar --version 2>/dev/null) in
-*GNU*) flavour=gnu options='-b 512 --keep-directory-symlink' ;;
-esac
+case $(tar --version 2>/dev/null) in *GNU*) flavour=gnu options='-b 512' ;; esac
+keep=--keep-directory-symlink
+if [ $mode$flavour = mergegnu ] && tar $keep --version >/dev/null 2>&1; then
+  options="$options $keep" # Else it takes a link away to make a directory there.
+fi
 [ $mode = new ] || new=$mode
 printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$new" "$flavour" "$place" >&2
-# Not every tar and no engine minds what a directory comes in the place of.
+# Not every tar minds what a directory comes in the place of.
 while [ $mode = merge ] && IFS= read -r line && [ -n "$line" ]; do
   if [ -L "$where/$line" ] || { [ -e "$where/$line" ] && [ ! -d "$where/$line" ]; }; then
     fail not_dir "${dir%/}/$target/$line"

@@ -95,6 +95,9 @@ fn find_source(container: &Container, access: &Access, path: &SandboxPath) -> Re
     if path.ending == Ending::Name {
         return Ok((found, true));
     }
+    if found.is_dir {
+        return Ok((found, false));
+    }
     // The engine would follow a link before the dot without saying where it leads.
     match look(container, access, text)? {
         Some(to) if to.is_dir => {

@@ -3,10 +3,11 @@
 //! An engine follows such a link where it unpacks. If that leads to what it passes by, or above,
 //! the copy would end up behind what is mounted there.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::container::files::access::{Access, is_at_or_below};
-use crate::container::files::endpoint::find::{look, mounts_below, stat, unable};
+use crate::container::files::endpoint::find::{self, ask, look, unable};
 use crate::container::handle::Container;
 use crate::error::{Error, Result};
 
@@ -19,8 +20,8 @@ pub(super) struct Lookout<'a> {
     /// The way to the last one from there, as far as there are directories; behind them, nothing
     /// that matters.
     way: PathBuf,
-    /// Whether the last name on that way is no directory.
-    ends: bool,
+    /// Where each directory on that way is, without links. The last is `None` if it is none.
+    places: Vec<Option<String>>,
 }
 
 impl<'a> Lookout<'a> {
@@ -30,7 +31,7 @@ impl<'a> Lookout<'a> {
             access,
             dir,
             way: PathBuf::new(),
-            ends: false,
+            places: Vec::new(),
         }
     }
 
@@ -44,44 +45,48 @@ impl<'a> Lookout<'a> {
     pub(super) fn look_at(&mut self, below: &Path) -> Result<()> {
         while !below.starts_with(&self.way) {
             self.way.pop();
-            self.ends = false;
+            self.places.pop();
         }
         let rest = below.strip_prefix(&self.way).unwrap_or(below);
         for name in rest {
-            if self.ends {
-                break;
-            }
+            let above = match self.places.last() {
+                Some(None) => break,
+                Some(Some(place)) => place,
+                None => self.dir,
+            };
+            let place = self.directory(above, name)?;
             self.way.push(name);
-            self.ends = !self.is_directory()?;
+            self.places.push(place);
         }
         Ok(())
     }
 
-    /// Whether a directory is at the end of the way.
-    fn is_directory(&self) -> Result<bool> {
+    /// Where the directory is that a name in another one leads to, if it is one.
+    fn directory(&self, above: &str, name: &OsStr) -> Result<Option<String>> {
         // A name that is no text cannot be asked for.
-        let Some(way) = self.way.to_str() else {
-            return Ok(false);
+        let Some(name) = name.to_str() else {
+            return Ok(None);
         };
-        let path = format!("{}/{way}", self.dir.trim_end_matches('/'));
-        let found = match stat(self.container, self.access, &path) {
-            Err(Error::PathNotFound { .. }) => return Ok(false),
+        let path = format!("{}/{name}", above.trim_end_matches('/'));
+        let found = match ask(self.container, self.access, &path) {
+            Err(Error::PathNotFound { .. }) => return Ok(None),
             found => found?,
         };
-        if found.is_link {
-            self.refuse_way_to_mount(&path)?;
+        if !found.is_link {
+            return Ok(found.is_dir.then_some(found.path));
         }
-        Ok(found.is_dir)
+        let Some(found) = look(self.container, self.access, &path)? else {
+            return Ok(None);
+        };
+        self.refuse_way_to_mount(&path, &found.path)?;
+        Ok(found.is_dir.then_some(found.path))
     }
 
-    fn refuse_way_to_mount(&self, link: &str) -> Result<()> {
-        let Some(found) = look(self.container, self.access, link)? else {
-            return Ok(());
-        };
+    fn refuse_way_to_mount(&self, link: &str, place: &str) -> Result<()> {
         let passed_by = self.access.passed_by().iter();
-        let above = passed_by.filter(|mount| is_at_or_below(&found.path, mount));
-        let below = mounts_below(self.access, &found.path);
-        let mount = above.map(String::as_str).next();
+        let mut above = passed_by.filter(|mount| is_at_or_below(place, mount));
+        let below = find::mounts_below(self.access, place);
+        let mount = above.next().map(String::as_str);
         match mount.or_else(|| below.first().map(|mount| mount.path)) {
             Some(mount) => {
                 let reason = format!("a link leads from there to what is mounted at '{mount}'");
