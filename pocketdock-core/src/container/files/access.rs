@@ -119,7 +119,7 @@ impl Access {
         }
     }
 
-    /// What the engine calls a path without links: what is mounted, Podman knows by the path that it
+    /// What the engine calls a path without links: Podman knows what is mounted by the path that it
     /// was mounted at.
     pub(crate) fn as_mounted(&self, path: &str) -> String {
         let mut linked = self.linked.iter().rev(); // The innermost came last.
