@@ -107,7 +107,9 @@ printf 'pd ready %s %s %s %s%s\n' "$uid" "$gid" "$new" "$flavour" "$place" >&2
 # Not every tar minds what a directory comes in the place of.
 while [ $mode = merge ] && IFS= read -r line && [ -n "$line" ]; do
   if [ -L "$where/$line" ] || { [ -e "$where/$line" ] && [ ! -d "$where/$line" ]; }; then
-    fail not_dir "${dir%/}/$target/$line"
+    (fail not_dir "${dir%/}/$target/$line")
+    cat >/dev/null # Podman breaks off when it cannot pass on what is sent, and its words are lost.
+    exit
   fi
 done
 if [ -n "$place" ]; then
