@@ -1,4 +1,5 @@
-//! The only reader of the environment, the clock and randomness, and the starter of threads.
+//! The only reader of the environment, the clock and randomness, and the starter of threads; and
+//! how a source is read that may have no end.
 //!
 //! Everything above takes what is read as values, so that tests can decide them. Identity of the
 //! host comes from Linux's `/proc`; where there is none, owners cannot be told dead from alive and

@@ -181,6 +181,18 @@ fn an_import_sends_the_archive_as_it_was() {
     }
 }
 
+/// As `nohup` leaves it behind in a terminal.
+#[test]
+fn an_input_that_cannot_be_read_is_empty() {
+    let only_written = fs::OpenOptions::new().write(true).open("/dev/null");
+    let mut command = pocketdock();
+    command.args(["import", "-"]).stdin(only_written.unwrap());
+    let done = command.output().unwrap();
+    assert_eq!(code(&done), 1);
+    let said = text(&done.stderr);
+    assert!(said.contains("'stdin' is empty"), "{said}");
+}
+
 #[test]
 fn an_archive_that_is_another_is_not_sent() {
     let dir = Scratch::new();

@@ -915,8 +915,6 @@ fn closed_directories_stay_closed_with_all_that_is_in_them() {
     }
     let top = fs::File::open(&source).unwrap();
     top.set_modified(std::time::UNIX_EPOCH).unwrap();
-    // The top itself is closed in one case, and moved in one piece.
-    let alone = source.join("555");
     let mut pushed = Vec::new();
     for case in running(&live) {
         let Case {
@@ -930,15 +928,6 @@ fn closed_directories_stay_closed_with_all_that_is_in_them() {
         if *name != "hardened user" {
             sandbox.push(&source, home).unwrap();
         }
-        sandbox.push(&alone, &format!("{home}/alone")).unwrap();
-        let alone = format!("cd {home}/alone && stat -c '%a %Y' .");
-        let alone = sandbox.run(&alone).unwrap();
-        assert!(
-            alone.stdout_text().starts_with("555 0\n"),
-            "{name}: {alone:?}"
-        );
-        let gone = format!("chmod -R u+rwx {home}/alone && rm -rf {home}/alone");
-        assert!(sandbox.run(&gone).unwrap().ok());
         let look = sandbox.exec(["sh", "-c", LOOK_BEHIND_DOORS]).workdir(home);
         pushed.push((*name, look.run().unwrap().stdout_text().into_owned()));
     }
@@ -1018,5 +1007,24 @@ fn a_file_that_is_mounted_by_itself_is_written_to() {
         names.retain(|it| it.to_string_lossy().contains("pocketdock"));
         assert_eq!(names, [""; 0], "{image}");
         fs::remove_file(&source).unwrap();
+    }
+}
+
+/// Where root may not do everything, GNU tar closes it before it is moved into its place.
+#[test]
+fn a_directory_that_is_closed_itself_comes_into_a_hardened_sandbox() {
+    let Some(live) = Live::begin() else { return };
+    let scratch = Scratch::new();
+    let source = scratch.path().join("closed");
+    fs::create_dir(&source).unwrap();
+    tree::write(&source.join("file"), b"in\n", 0o444);
+    let opened = fs::File::open(&source).unwrap();
+    opened.set_modified(std::time::UNIX_EPOCH).unwrap();
+    tree::set_mode(&source, 0o555);
+    for image in [live.image(), live.debian_image()] {
+        let sandbox = live.create(&live.options().image(image).hardened());
+        sandbox.push(&source, "/tmp/new").unwrap();
+        let look = sandbox.run("cat /tmp/new/file; stat -c '%a %Y' /tmp/new");
+        assert_eq!(look.unwrap().stdout_text(), "in\n555 0\n", "{image}");
     }
 }

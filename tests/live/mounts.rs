@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use pocketdock_core::{Container, DroppedKind, Progress, Tmpfs, Volume};
+use pocketdock_core::{Container, DroppedKind, Error, Progress, Tmpfs, Volume};
 
 use crate::files::{push_tar_of, said, tar};
 use crate::fixture::Live;
@@ -35,6 +35,18 @@ fn stopped_with_mounts(live: &Live, mounted: &Scratch) -> Container {
     assert!(sandbox.run(setup).unwrap().ok());
     sandbox.stop().unwrap();
     sandbox
+}
+
+/// What is said of copies of which each is refused because the sandbox does not run.
+fn refused_until_it_runs(copies: impl IntoIterator<Item = Result<(), Error>>) -> Vec<String> {
+    let said: Vec<_> = copies
+        .into_iter()
+        .map(|copy| copy.unwrap_err().to_string())
+        .collect();
+    for said in &said {
+        assert!(said.ends_with("; resume it first"), "{said}");
+    }
+    said
 }
 
 #[test]
@@ -262,10 +274,8 @@ fn nothing_is_lost_in_the_memory_of_a_stopped_sandbox() {
         push_tar_of(&sandbox, source.path(), "/").map(drop),
     ];
     if !live.is_podman() {
-        for refused in written {
-            let refused = refused.unwrap_err().to_string();
-            assert!(refused.contains("'/scratch"), "{refused}");
-            assert!(refused.ends_with("resume it first"), "{refused}");
+        for said in refused_until_it_runs(written) {
+            assert!(said.contains("'/scratch"), "{said}");
         }
         return;
     }
@@ -363,10 +373,7 @@ fn no_link_leads_behind_what_is_mounted() {
     let archive = tar(&["-c".as_ref(), member.as_ref()], &tree);
     let unpacked = sandbox.push_archive(&mut archive.as_slice(), "/home", &mut go_on);
     refused.push(unpacked.map(drop));
-    for refused in refused {
-        let refused = refused.unwrap_err().to_string();
-        assert!(refused.ends_with("; resume it first"), "{refused}");
-    }
+    refused_until_it_runs(refused);
     assert_eq!(sandbox.list_files("/srv/data").unwrap(), ["f"]);
 
     // Any other link is the engine's business.
@@ -390,10 +397,7 @@ fn memory_at_a_link_is_where_that_leads() {
         sandbox.write_file("/var/run/f", "lost"),
     ];
     if !live.is_podman() {
-        for refused in written {
-            let refused = refused.unwrap_err().to_string();
-            assert!(refused.ends_with("; resume it first"), "{refused}");
-        }
+        refused_until_it_runs(written);
         return;
     }
     // It copies into the memory what lies under it.
@@ -409,6 +413,8 @@ fn a_directory_comes_in_the_place_of_nothing_else() {
     let source = scratch.path().join("site");
     fs::create_dir_all(source.join("in/uploads")).unwrap();
     fs::write(source.join("in/uploads/new"), "new").unwrap();
+    // Enough for another way, if there is one.
+    fs::write(source.join("large"), vec![0; 8 << 20]).unwrap();
     let debian = live.options().image(live.debian_image());
     for (name, options, stops) in [
         ("busybox", live.options(), false),
@@ -431,6 +437,11 @@ fn a_directory_comes_in_the_place_of_nothing_else() {
         let look = "cat /a/site/in/uploads; readlink /b/site/in/uploads; ls /vol";
         let seen = sandbox.run(look).unwrap();
         assert_eq!(seen.stdout_text(), "kept\n/vol\n", "{name}");
+        if !stops {
+            // Before anything was changed.
+            let sites = sandbox.run("ls /a/site /b/site").unwrap();
+            assert!(!sites.stdout_text().contains("large"), "{name}");
+        }
     }
     // What is in an archive goes behind the link, as GNU tar is asked to.
     let sandbox = live.create(&debian);

@@ -262,18 +262,8 @@ pub(crate) fn unfinished(logs: &Path) -> Result<Vec<HistoryEntry>> {
 pub(crate) fn logs_in(dir: &Path) -> Result<Vec<String>> {
     let mut logs = private::names_in(dir)?;
     logs.retain(|name| name.ends_with(".log"));
-    // Their names are `KIND-TIME`; no name of a file has a slash in it.
-    let turned = |log: String| match log.split_once('-') {
-        Some((kind, time)) => format!("{time}/{kind}"),
-        None => log,
-    };
-    let mut times: Vec<String> = logs.into_iter().map(turned).collect();
-    times.sort_unstable();
-    let turned_back = |log: String| match log.split_once('/') {
-        Some((time, kind)) => format!("{kind}-{time}"),
-        None => log,
-    };
-    Ok(times.into_iter().map(turned_back).collect())
+    logs.sort_unstable_by(|a, b| (time_of(a), a).cmp(&(time_of(b), b)));
+    Ok(logs)
 }
 
 /// What of a log's name stands behind its kind: the time.

@@ -50,7 +50,7 @@ impl<'a> Meter<'a> {
     /// When it is to stop.
     pub(crate) fn add(&mut self, n: usize) -> io::Result<()> {
         self.progress.done_bytes += n as u64;
-        self.put_by(n)
+        self.handle(n)
     }
 
     /// Counts no bytes that have moved, but some that were put by for later.
@@ -59,6 +59,10 @@ impl<'a> Meter<'a> {
     ///
     /// When it is to stop.
     pub(crate) fn put_by(&mut self, n: usize) -> io::Result<()> {
+        self.handle(n)
+    }
+
+    fn handle(&mut self, n: usize) -> io::Result<()> {
         self.handled_bytes += n as u64;
         self.report_if(STEP_BYTES <= self.handled_bytes)
     }

@@ -37,6 +37,15 @@ pub(crate) struct Owner {
     pub(crate) keeps_rights: bool,
 }
 
+#[cfg(test)]
+impl Owner {
+    pub(super) const ROOT: Owner = Owner {
+        uid: 0,
+        gid: 0,
+        keeps_rights: false,
+    };
+}
+
 /// A directory that its owner has not all rights to, which not every tar can leave behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Closed {
@@ -523,12 +532,6 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::process::Command;
 
-    const OWNER: Owner = Owner {
-        uid: 0,
-        gid: 0,
-        keeps_rights: false,
-    };
-
     /// A directory `dir` with files in it, and a secret beside it.
     struct Scratch(PathBuf);
 
@@ -566,7 +569,7 @@ mod tests {
             ControlFlow::Continue(())
         };
         let mut meter = Meter::new(None, &mut on_progress);
-        let packed = source.pack(b"d", true, OWNER, &mut archive, &mut meter);
+        let packed = source.pack(b"d", true, Owner::ROOT, &mut archive, &mut meter);
         packed.unwrap();
         String::from_utf8(archive).unwrap()
     }
@@ -609,7 +612,7 @@ mod tests {
             let mut archive = Vec::new();
             let mut nobody = |_: &Progress| ControlFlow::Continue(());
             let mut meter = Meter::new(None, &mut nobody);
-            let mut packer = Packer::new(OWNER, &mut archive, &mut meter);
+            let mut packer = Packer::new(Owner::ROOT, &mut archive, &mut meter);
             let Err(Failure::Source(error)) = packer.add(b"f", &found) else {
                 panic!("a {swapped_in} was packed");
             };

@@ -124,16 +124,16 @@ else
   status=$?
 fi
 if [ $mode = new ]; then
-  mode=
+  rights=
   if [ -d "$stage/entry" ] && [ ! -L "$stage/entry" ] && [ ! -w "$stage/entry" ]; then
     # A directory without write permission cannot be moved by everybody.
-    mode=$(stat -c %a "$stage/entry") && chmod u+w "$stage/entry"
+    rights=$(stat -c %a "$stage/entry") && chmod u+w "$stage/entry"
   fi
   # What is mounted by itself can be written to, but not replaced.
   [ $status != 0 ] || mv -f "$stage/entry" "./$target" ||
     { [ ! -L "$stage/entry" ] && [ -f "./$target" ] && cat "$stage/entry" >"./$target"; } ||
     status=1
-  [ $status != 0 ] || [ -z "$mode" ] || chmod "$mode" "./$target" || status=1
+  [ $status != 0 ] || [ -z "$rights" ] || chmod "$rights" "./$target" || status=1
   # Nor can it be emptied.
   [ $status = 0 ] || chmod -R u+rwx "$stage" 2>/dev/null
   rm -rf "$stage"

@@ -144,12 +144,6 @@ mod tests {
     use crate::wire::tar::write::Writer;
     use std::ops::ControlFlow;
 
-    const OWNER: Owner = Owner {
-        uid: 0,
-        gid: 0,
-        keeps_rights: false,
-    };
-
     /// Gives out a byte at a time, as a slow pipe does.
     struct Trickle<'a>(&'a [u8]);
 
@@ -165,7 +159,7 @@ mod tests {
         let said = repacked(b"BZh91AY&SY and more", &mut Apart::none()).unwrap_err();
         assert!(said.contains("'bzip2 -dc' gives"), "{said}");
         let mut archive = Vec::new();
-        pack_bytes(b"f", b"content", (0, 0), OWNER, &mut archive).unwrap();
+        pack_bytes(b"f", b"content", (0, 0), Owner::ROOT, &mut archive).unwrap();
         let repacked = repacked(&archive, &mut Apart::none());
         assert_eq!(repacked.unwrap(), ["./f 7"]);
     }
@@ -175,7 +169,13 @@ mod tests {
         let mut nobody = |_: &Progress| ControlFlow::Continue(());
         let mut meter = Meter::new(None, &mut nobody);
         let mut out = Vec::new();
-        match repack(&mut Trickle(archive), apart, OWNER, &mut out, &mut meter) {
+        match repack(
+            &mut Trickle(archive),
+            apart,
+            Owner::ROOT,
+            &mut out,
+            &mut meter,
+        ) {
             Ok(_) => Ok(entries(&mut out.as_slice())),
             Err(Failure::Source(error)) => Err(error.to_string()),
             Err(Failure::Sink(error)) => panic!("{error}"),
@@ -302,7 +302,7 @@ mod tests {
         let (report, closed) = repack(
             &mut all.as_slice(),
             &mut Apart::none(),
-            OWNER,
+            Owner::ROOT,
             &mut out,
             &mut meter,
         )

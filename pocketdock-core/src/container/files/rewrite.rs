@@ -176,6 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn a_length_beyond_all_bounds_is_an_archive_that_ends_too_early() {
+        let mut endless = archive(&[Header::directory(b"srv"), dir("srv/a")]);
+        endless.truncate(endless.len() - 1024);
+        let mut one = Writer::new(Vec::new());
+        one.append(&Header::file(b"srv/f", 1), &mut io::repeat(b'x'))
+            .unwrap();
+        endless.extend_from_slice(&one.finish().unwrap()[..1024]);
+        endless.extend(Header::file(b"srv/g", u64::MAX).encode().unwrap());
+        match merged(&endless, Vec::new()) {
+            Err(Failure::Archive(_, path)) => assert_eq!(path, b"srv/g"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
     fn what_is_mounted_leads_nowhere_else_and_is_named_where_it_breaks() {
         let outer = archive(&[dir("srv"), dir("srv/data")]);
         let evil = archive(&[dir("data/../../x")]);

@@ -54,101 +54,55 @@ pub(super) fn stat(container: &Container, access: &Access, path: &str) -> Result
 /// Goes a path name by name, so that it is known without links: what the endpoint passes by is, and
 /// Podman looks at a path alone to find out whether it leads into a volume.
 fn walk(container: &Container, access: &Access, path: &str, follows_last: bool) -> Result<Stat> {
-    let walker = Walker {
-        container,
-        access,
-        path,
+    let ask_at = |way: &str| match ask(container, access, way) {
+        Err(Error::PathNotFound { .. }) => Err(Error::PathNotFound { path: path.into() }),
+        asked => asked,
     };
-    // If nothing is passed by, it is the engine that follows links above the last name.
-    match access.kind == EngineKind::Podman && access.runs {
-        true => walker.ask_whole(follows_last),
-        false => walker.walk(follows_last),
-    }
-}
-
-/// Who follows a path.
-struct Walker<'a> {
-    container: &'a Container,
-    access: &'a Access,
-    path: &'a str,
-}
-
-impl Walker<'_> {
-    fn walk(&self, follows_last: bool) -> Result<Stat> {
-        let names = |path: &str| -> Vec<String> {
-            let names = path.rsplit('/').filter(|name| !name.is_empty());
-            names.map(str::to_owned).collect()
-        };
-        let mut ahead = names(self.path);
-        let (mut n_links, mut n_names) = (0, 0);
-        let mut way = String::new();
-        let mut last = None;
-        while let Some(name) = ahead.pop() {
-            n_names += 1;
-            match name.as_str() {
-                "." => continue,
-                ".." => {
-                    way.truncate(way.rfind('/').unwrap_or(0));
-                    last = None;
-                    continue;
-                }
-                name => way = format!("{way}/{name}"),
-            }
-            let stat = self.ask(&way)?;
-            if stat.is_link && (follows_last || !ahead.is_empty()) {
-                n_links += 1;
-                if LINKS_MAX < n_links || NAMES_MAX < n_names {
-                    return Err(too_many_links(self.path));
-                }
-                ahead.extend(names(told(&stat)?));
-                way.clear();
+    let mut ahead = names(path);
+    let (mut n_links, mut n_names) = (0, 0);
+    let mut way = String::new();
+    let mut last = None;
+    while let Some(name) = ahead.pop() {
+        n_names += 1;
+        match name.as_str() {
+            "." => continue,
+            ".." => {
+                way.truncate(way.rfind('/').unwrap_or(0));
                 last = None;
                 continue;
             }
-            if !stat.is_dir && !ahead.is_empty() {
-                return Err(Error::NotADirectory {
-                    path: self.path.into(),
-                });
+            name => way = format!("{way}/{name}"),
+        }
+        let stat = ask_at(&way)?;
+        if stat.is_link && (follows_last || !ahead.is_empty()) {
+            n_links += 1;
+            if LINKS_MAX < n_links || NAMES_MAX < n_names {
+                return Err(too_many_links(path));
             }
-            last = Some(stat);
-        }
-        match last {
-            Some(stat) => Ok(stat),
-            None => self.ask(if way.is_empty() { "/" } else { &way }),
-        }
-    }
-
-    fn ask_whole(&self, follows_last: bool) -> Result<Stat> {
-        let mut path = way_to(self.path);
-        for _ in 0..=LINKS_MAX {
-            let stat = self.ask(if path.is_empty() { "/" } else { &path })?;
-            if !stat.is_link || !follows_last {
-                return Ok(stat);
+            if stat.target.is_empty() {
+                let reason = "Podman does not tell where a link of such a name leads";
+                return Err(unable(&way, reason));
             }
-            path = told(&stat)?.to_owned();
+            ahead.extend(names(&stat.target));
+            way.clear();
+            last = None;
+            continue;
         }
-        Err(too_many_links(self.path))
+        if !stat.is_dir && !ahead.is_empty() {
+            return Err(Error::NotADirectory { path: path.into() });
+        }
+        last = Some(stat);
     }
-
-    fn ask(&self, path: &str) -> Result<Stat> {
-        ask(self.container, self.access, path).map_err(|error| match error {
-            Error::PathNotFound { .. } => Error::PathNotFound {
-                path: self.path.into(),
-            },
-            error => error,
-        })
+    match last {
+        Some(stat) => Ok(stat),
+        None => ask_at(if way.is_empty() { "/" } else { &way }),
     }
 }
 
-/// Where a link leads, if the engine tells.
-fn told(link: &Stat) -> Result<&str> {
-    match link.target.is_empty() {
-        true => {
-            let reason = "Podman does not tell where a link of such a name leads";
-            Err(unable(&link.path, reason))
-        }
-        false => Ok(&link.target),
-    }
+/// The names of a path, the first one last.
+fn names(path: &str) -> Vec<String> {
+    let names = path.rsplit('/').filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
 }
 
 fn too_many_links(path: &str) -> Error {

@@ -132,11 +132,8 @@ impl Sender<'_> {
                 path,
                 below: path.trim_start_matches('/'),
             });
-            mounts.extend(
-                kernels
-                    .into_iter()
-                    .filter(|mount| self.look_at(mount).is_err()),
-            );
+            let lost = |mount: &Mount<'_>| self.refuse(mount.path, mount.path).is_err();
+            mounts.extend(kernels.into_iter().filter(lost));
         }
         mounts
     }
